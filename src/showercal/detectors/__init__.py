@@ -1,0 +1,7 @@
+"""Calorimeter geometry as data: layers, cells, materials. Cell number <-> (layer, ix, iy) <-> position."""
+
+from showercal.detectors._box import BoxCalorimeter, Layer
+from showercal.detectors._catalogue import DETECTORS, detector
+from showercal.detectors._materials import MATERIALS, Material
+
+__all__ = ["DETECTORS", "MATERIALS", "BoxCalorimeter", "Layer", "Material", "detector"]
