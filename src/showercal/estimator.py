@@ -11,7 +11,7 @@ from showercal.prediction import Prediction
 
 
 class Estimator(ABC):
-    """scikit-learn's contract: ``__init__`` stores options, ``fit`` learns and returns self, learned names end in ``_``."""
+    """scikit-learn's contract: ``__init__`` stores options, ``fit`` learns and returns self, learned names end in _."""
 
     @abstractmethod
     def fit(self, train: Events, validation: Events, workspace: Path | None = None) -> Self:

@@ -204,11 +204,13 @@ class NormalPrediction(Prediction):
 
     def log_prob(self, energy: FloatArray) -> FloatArray:
         pull = (energy - self.location) / self.scale
-        return -0.5 * pull**2 - np.log(self.scale) - 0.5 * np.log(2 * np.pi)
+        density: FloatArray = -0.5 * pull**2 - np.log(self.scale) - 0.5 * np.log(2 * np.pi)
+        return density
 
     def sample(self, n: int, seed: int) -> FloatArray:
         draws = np.random.default_rng(seed).standard_normal((n, len(self)))
-        return self.location + self.scale * draws
+        result: FloatArray = self.location + self.scale * draws
+        return result
 
     def transform(self, energy_map: MonotoneMap) -> Prediction:
         return MappedPrediction(self, energy_map)

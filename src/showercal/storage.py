@@ -91,7 +91,7 @@ def write_part(events: Events, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         pq.write_table(table, temporary, compression="zstd", compression_level=12, row_group_size=DEFAULT_CHUNK)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -184,6 +184,7 @@ def _read_header(file: Path) -> tuple[int, dict[str, Any]]:
     meta: dict[str, Any] = json.loads(raw)
     if meta.get("format") != FORMAT_VERSION:
         raise DataError(
-            f"{file} has events format {meta.get('format')}; this version reads format {FORMAT_VERSION}: update showercal"
+            f"{file} has events format {meta.get('format')}; this version reads format {FORMAT_VERSION}: update "
+            "showercal"
         )
     return rows, meta

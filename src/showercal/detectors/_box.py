@@ -105,7 +105,8 @@ class BoxCalorimeter:
             return self.materials[name]
         if name not in MATERIALS:
             raise GeometryError(
-                f"calorimeter {self.name!r} uses unknown material {name!r}; {nearest(name, [*MATERIALS, *self.materials])}; "
+                f"calorimeter {self.name!r} uses unknown material {name!r}; "
+                f"{nearest(name, [*MATERIALS, *self.materials])}; "
                 "describe a new one in 'materials' (density in g/cm3, mass_fractions)"
             )
         return MATERIALS[name]
@@ -219,9 +220,9 @@ class BoxCalorimeter:
         if np.any(outside):
             first = int(np.argmax(outside))
             raise GeometryError(
-                f"cell numbers of {self.name!r} run from 0 to {self.n_cells - 1} (layer*{self.n_x * self.n_y} + ix*{self.n_y} "
-                f"+ iy); got {cell.reshape(-1)[first]} at entry {first} ({int(outside.sum())} outside) in {where}; is this "
-                "the right detector?"
+                f"cell numbers of {self.name!r} run from 0 to {self.n_cells - 1} "
+                f"(layer*{self.n_x * self.n_y} + ix*{self.n_y} + iy); got {cell.reshape(-1)[first]} at entry {first} ({int(outside.sum())} outside) "
+                f"in {where}; is this the right detector?"
             )
 
     # ------------------------------------------------------------------ as data
