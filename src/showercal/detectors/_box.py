@@ -221,8 +221,8 @@ class BoxCalorimeter:
             first = int(np.argmax(outside))
             raise GeometryError(
                 f"cell numbers of {self.name!r} run from 0 to {self.n_cells - 1} "
-                f"(layer*{self.n_x * self.n_y} + ix*{self.n_y} + iy); got {cell.reshape(-1)[first]} at entry {first} ({int(outside.sum())} outside) "
-                f"in {where}; is this the right detector?"
+                f"(layer*{self.n_x * self.n_y} + ix*{self.n_y} + iy); got {cell.reshape(-1)[first]} at entry {first} "
+                f"({int(outside.sum())} outside) in {where}; is this the right detector?"
             )
 
     # ------------------------------------------------------------------ as data
