@@ -26,6 +26,10 @@ class SimulationError(ShowercalError, RuntimeError):
     """A simulation backend is missing, misconfigured or failed."""
 
 
+class TrainingError(ShowercalError, RuntimeError):
+    """A training went wrong."""
+
+
 class ModelFileError(ShowercalError, ValueError):
     """A saved model is missing, damaged or of another kind."""
 

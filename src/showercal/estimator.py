@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Self
+from typing import Any, Final, Self
 
+from pydantic import BaseModel
+
+from showercal.errors import ModelFileError
 from showercal.events import Events
 from showercal.prediction import Prediction
 
@@ -31,6 +35,11 @@ class Estimator(ABC):
             NotFittedError: (of scikit-learn) before ``fit``.
         """
 
+    @property
+    @abstractmethod
+    def n_parameters(self) -> int:
+        """Numbers learnt from the events."""
+
     @abstractmethod
     def save(self, folder: Path) -> None:
         """Write the fitted method to a folder, without anything that needs unpickling."""
@@ -43,3 +52,31 @@ class Estimator(ABC):
         Raises:
             ModelFileError: If files are missing or damaged.
         """
+
+
+MODEL_FILE: Final = "model.json"
+
+
+def write_model_file(folder: Path, config: BaseModel, learned: dict[str, Any]) -> None:
+    """Write options and learnt numbers of a method as JSON; larger arrays belong in safetensors beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"config": config.model_dump(mode="json"), "learned": learned}, indent=1)
+    temporary = folder / f".{MODEL_FILE}.tmp"
+    temporary.write_text(text)
+    temporary.replace(folder / MODEL_FILE)
+
+
+def read_model_file(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options and learnt numbers that `write_model_file` wrote.
+
+    Raises:
+        ModelFileError: If the file is missing or damaged.
+    """
+    path = Path(folder) / MODEL_FILE
+    try:
+        content = json.loads(path.read_text())
+        return content["config"], content["learned"]
+    except FileNotFoundError as fault:
+        raise ModelFileError(f"no fitted method in {folder}: {MODEL_FILE} is missing; train it first") from fault
+    except (json.JSONDecodeError, KeyError, TypeError) as fault:
+        raise ModelFileError(f"{path} is damaged ({fault}); train the method again") from fault

@@ -1,0 +1,24 @@
+"""Events -> tensors: voxel grids, layer sums, tables, images, point sets. Cells stay sparse until a batch is made."""
+
+from showercal.features._columns import Columns, DenseColumn, RaggedColumn
+from showercal.features._config import FeatureConfig, Images, InputConfig, LayerSums, Points, Table, Voxels
+from showercal.features._extractor import FeatureExtractor, same_detector
+from showercal.features._sums import layer_sums
+from showercal.features._symmetry import GridAugmentation
+
+__all__ = [
+    "Columns",
+    "DenseColumn",
+    "FeatureConfig",
+    "FeatureExtractor",
+    "GridAugmentation",
+    "Images",
+    "InputConfig",
+    "LayerSums",
+    "Points",
+    "RaggedColumn",
+    "Table",
+    "Voxels",
+    "layer_sums",
+    "same_detector",
+]

@@ -1,0 +1,103 @@
+"""Columns of features in memory: dense or ragged tensors over all events, from which batches are gathered.
+
+A batch of ragged data is cut out with index arithmetic on whole arrays, never with a Python loop over events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class DenseColumn:
+    """One array of the same shape per event.
+
+    Args:
+        values: Shape (N, ...).
+    """
+
+    values: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def gather(self, events: Tensor) -> Tensor:
+        """Values of some events: positions (B,) -> (B, ...)."""
+        return self.values[events]
+
+    def to(self, device: torch.device) -> DenseColumn:
+        return DenseColumn(self.values.to(device))
+
+
+@dataclass(frozen=True)
+class RaggedColumn:
+    """A list of hits per event, all lists end to end.
+
+    Args:
+        cell: Cell number of every hit, shape (H,), int.
+        values: Features of every hit, shape (H, F).
+        offsets: Hits of event i are ``offsets[i]:offsets[i + 1]``, shape (N + 1,), int64.
+    """
+
+    cell: Tensor
+    values: Tensor
+    offsets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def gather(self, events: Tensor) -> Hits:
+        """Hits of some events, positions (B,), in their order."""
+        start = self.offsets[events]
+        count = self.offsets[events + 1] - start
+        last = torch.cumsum(count, 0)
+        event = torch.repeat_interleave(torch.arange(len(events), device=events.device), count)
+        # place in the batch, minus where the event's hits begin in the batch, plus where they begin in the column
+        hit = torch.arange(len(event), device=events.device) + (start - last + count)[event]
+        return Hits(len(events), event, self.cell[hit].long(), self.values[hit])
+
+    def to(self, device: torch.device) -> RaggedColumn:
+        return RaggedColumn(self.cell.to(device), self.values.to(device), self.offsets.to(device))
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The hits of a batch of B events.
+
+    Attributes:
+        n_events: B.
+        event: Event of each hit within the batch, shape (H,).
+        cell: Cell number of each hit, shape (H,).
+        values: Shape (H, F).
+    """
+
+    n_events: int
+    event: Tensor
+    cell: Tensor
+    values: Tensor
+
+    def to_grid(self, shape: tuple[int, int, int]) -> Tensor:
+        """Dense grid (B, F, L, X, Y); hits in the same cell add up."""
+        n_layers, n_x, n_y = shape
+        n_cells = n_layers * n_x * n_y
+        grid = torch.zeros(self.n_events * n_cells, self.values.shape[1], device=self.values.device)
+        grid.index_put_((self.event * n_cells + self.cell,), self.values, accumulate=True)
+        return grid.view(self.n_events, n_layers, n_x, n_y, -1).permute(0, 4, 1, 2, 3)
+
+    def to_points(self) -> tuple[Tensor, Tensor]:
+        """Padded points (B, N, F) and mask (B, N), True where a hit is real; N is the longest list of the batch."""
+        count = torch.bincount(self.event, minlength=self.n_events)
+        first = torch.cumsum(count, 0) - count
+        place = torch.arange(len(self.event), device=self.event.device) - first[self.event]
+        longest = int(count.max()) if self.n_events else 0
+        points = torch.zeros(self.n_events, longest, self.values.shape[1], device=self.values.device)
+        points[self.event, place] = self.values
+        mask = torch.arange(longest, device=count.device) < count[:, None]
+        return points, mask
+
+
+Columns = Mapping[str, DenseColumn | RaggedColumn]

@@ -1,0 +1,70 @@
+"""What a method wants to see, as data: options of each kind of input."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Voxels(_Input):
+    """Sparse cells, made a dense grid (B, F, L, X, Y) in the batch.
+
+    Args:
+        values: Fields of the cells, one channel each, e.g. ``cells.tracks``.
+    """
+
+    kind: Literal["voxels"] = "voxels"
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class Points(_Input):
+    """Lit cells as a set of points with their position: (B, N, F + 3) and mask (B, N).
+
+    Args:
+        values: Fields of the cells; x, y, z of the cell are appended.
+    """
+
+    kind: Literal["points"] = "points"
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class LayerSums(_Input):
+    """Sum over the cells of each layer: a table (B, F * (L + 1)), for each field the layers and then their total.
+
+    Args:
+        values: Fields of the cells.
+    """
+
+    kind: Literal["layer_sums"] = "layer_sums"
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class Table(_Input):
+    """Scalars of the event (moments, global features): (B, F).
+
+    Args:
+        values: Scalar fields.
+    """
+
+    kind: Literal["table"] = "table"
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class Images(_Input):
+    """One field of a fixed shape, e.g. the image of a layer: (B, ...).
+
+    Args:
+        values: The field, exactly one.
+    """
+
+    kind: Literal["images"] = "images"
+    values: tuple[str] = Field()
+
+
+InputConfig = Annotated[Voxels | Points | LayerSums | Table | Images, Field(discriminator="kind")]
+FeatureConfig = dict[str, InputConfig]

@@ -1,0 +1,177 @@
+"""The published networks of the sandwich calorimeter, for grids of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from showercal.errors import RecipeError
+from showercal.models._distribution import EnergyDistribution
+from showercal.models._heads import HEADS, Head
+from showercal.models._sparse_convolution import sparse_pair
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class DenseNetConfig(BaseModel):
+    """A fully connected network on all inputs, flattened and joined.
+
+    The default widths are the published FCN: 659,465 parameters on the 1088 cells of the sandwich.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Literal["fcn"] = "fcn"
+    widths: tuple[int, ...] = (500, 128, 128, 128, 128, 10)
+    head: Literal["point", "normal"] = "point"
+
+
+class ConvNetConfig(BaseModel):
+    """The published 3-D convolutional network: 78,414 parameters on the sandwich with one channel.
+
+    ``channels`` are those of its three convolutions (3x3x3 same, 3x3x3 valid, 5x5x5 valid), ``widths`` of the dense
+    layers. A second, dense input (global features) joins the flattened grid.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Literal["convnet"] = "convnet"
+    channels: tuple[int, int, int] = (32, 10, 5)
+    widths: tuple[int, ...] = (128, 128, 128, 10)
+    head: Literal["point", "normal"] = "point"
+
+
+NetworkConfig = Annotated[DenseNetConfig | ConvNetConfig, Field(discriminator="name")]
+
+
+class DenseNet(nn.Module):
+    """Dense layers with ReLU on all inputs, flattened and joined in the order of their names.
+
+    Args:
+        shapes: Shape of each input for one event.
+        widths: Units of the hidden layers.
+        head: From the outputs to a distribution.
+
+    References:
+        S. Schnake, Universitaet Hamburg 2019 (FCN 500-128-128-128-128-10-1).
+    """
+
+    def __init__(self, shapes: Shapes, widths: tuple[int, ...], head: Head) -> None:
+        super().__init__()
+        self.inputs = sorted(shapes)
+        n_inputs = sum(int(torch.Size(shapes[name]).numel()) for name in self.inputs)
+        self.layers = dense_layers(n_inputs, widths, head.n_outputs)
+        self.head = head
+
+    def forward(self, features: Mapping[str, Tensor]) -> EnergyDistribution:
+        """Features, each (B, ...), -> distribution of B events."""
+        joined = torch.cat([features[name].flatten(1) for name in self.inputs], 1)
+        distribution: EnergyDistribution = self.head(self.layers(joined))
+        return distribution
+
+
+class ConvNet(nn.Module):
+    """Three 3-D convolutions on one grid, then dense layers, with ReLU; other inputs join after the convolutions.
+
+    Args:
+        shapes: Shape of each input for one event; exactly one is a grid (F, L, X, Y).
+        channels: Of the three convolutions.
+        widths: Units of the dense layers.
+        head: From the outputs to a distribution.
+
+    Raises:
+        RecipeError: If there is not exactly one grid, or it is too small for the valid convolutions.
+
+    References:
+        S. Schnake, Universitaet Hamburg 2019, table "Deep Learning Model".
+    """
+
+    def __init__(self, shapes: Shapes, channels: tuple[int, int, int], widths: tuple[int, ...], head: Head) -> None:
+        super().__init__()
+        grids = [name for name, shape in shapes.items() if len(shape) == 4]
+        if len(grids) != 1:
+            raise RecipeError(f"a convnet needs exactly one voxels input; got {len(grids)} among {sorted(shapes)}")
+        self.grid = grids[0]
+        self.others = sorted(set(shapes) - {self.grid})
+        n_channels, *size = shapes[self.grid]
+        if min(size) < 7:
+            raise RecipeError(
+                f"the convnet's valid convolutions need at least 7 cells along each axis; got {tuple(size)}"
+            )
+        self.first = nn.Conv3d(n_channels, channels[0], 3, padding=1)
+        self.second = nn.Conv3d(channels[0], channels[1], 3)
+        self.third = nn.Conv3d(channels[1], channels[2], 5)
+        n_flat = channels[2] * (size[0] - 6) * (size[1] - 6) * (size[2] - 6)
+        n_others = sum(int(torch.Size(shapes[name]).numel()) for name in self.others)
+        self.layers = dense_layers(n_flat + n_others, widths, head.n_outputs)
+        self.head = head
+        initialise(self)
+
+    def forward(self, features: Mapping[str, Tensor]) -> EnergyDistribution:
+        """Features, the grid (B, F, L, X, Y) among them, -> distribution of B events."""
+        hidden = functional.relu(sparse_pair(features[self.grid], self.first, self.second))
+        hidden = functional.relu(valid_convolution(hidden, self.third))
+        joined = torch.cat([hidden.flatten(1), *(features[name].flatten(1) for name in self.others)], 1)
+        distribution: EnergyDistribution = self.head(self.layers(joined))
+        return distribution
+
+
+def valid_convolution(grid: Tensor, convolution: nn.Conv3d) -> Tensor:
+    """A valid convolution whose kernel covers most of the grid across, as a product of matrices.
+
+    Each layer of cells is one vector that is multiplied by the kernel laid out over all places it fits across; the
+    products of neighbouring layers are then added. For the 6x6 grid and 5x5x5 kernel of the ConvNet this is three times
+    faster than a general convolution.
+
+    Args:
+        grid: Shape (B, L, X, Y, C), channels last.
+        convolution: C -> K channels, kernel k, no padding.
+
+    Returns:
+        Shape (B, L - k + 1, X - k + 1, Y - k + 1, K).
+    """
+    B, L, X, Y, C = grid.shape
+    k, out = convolution.kernel_size[0], convolution.out_channels
+    n_z, n_x, n_y = L - k + 1, X - k + 1, Y - k + 1
+    assert convolution.bias is not None
+    kernel = convolution.weight.permute(2, 3, 4, 1, 0)  # (dz, dx, dy, C, K)
+    laid = [
+        functional.pad(kernel, (0, 0, 0, 0, y, n_y - 1 - y, x, n_x - 1 - x)) for x in range(n_x) for y in range(n_y)
+    ]
+    matrix = torch.stack(laid, 4).permute(1, 2, 3, 0, 4, 5).reshape(X * Y * C, k * n_x * n_y * out)
+    products = (grid.reshape(B * L, X * Y * C) @ matrix).view(B, L, k, n_x * n_y * out)
+    total = torch.stack([products[:, dz : dz + n_z, dz] for dz in range(k)]).sum(0)
+    return total.view(B, n_z, n_x, n_y, out) + convolution.bias
+
+
+def dense_layers(n_inputs: int, widths: tuple[int, ...], n_outputs: int) -> nn.Sequential:
+    """Linear layers with ReLU between them; the last one is linear."""
+    layers: list[nn.Module] = []
+    for width in widths:
+        layers += [nn.Linear(n_inputs, width), nn.ReLU()]
+        n_inputs = width
+    stack = nn.Sequential(*layers, nn.Linear(n_inputs, n_outputs))
+    initialise(stack)
+    return stack
+
+
+def initialise(module: nn.Module) -> None:
+    """Glorot-uniform weights and zero biases, as in the published networks (the default of Keras)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv3d):
+            nn.init.xavier_uniform_(layer.weight)
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+
+
+def build_network(
+    config: DenseNetConfig | ConvNetConfig, shapes: Shapes, energy_mean: float, energy_std: float
+) -> nn.Module:
+    """The network of a configuration, for inputs of the given shapes and a target of the given scale."""
+    head = HEADS[config.head](energy_mean, energy_std)
+    if isinstance(config, DenseNetConfig):
+        return DenseNet(shapes, config.widths, head)
+    return ConvNet(shapes, config.channels, config.widths, head)

@@ -1,0 +1,100 @@
+"""Callbacks of the training loop: what it remembers, and how it survives a kill."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from torch import Tensor
+
+from showercal.errors import TrainingError
+from showercal.training._module import EnergyRegression
+
+
+class Memory(Callback):
+    """Keeps the history of all epochs and the weights of the best one.
+
+    Attributes:
+        history: One row per epoch: losses, learning rate, seconds spent in training steps.
+        best_weights: State of the network at the lowest validation loss.
+    """
+
+    def __init__(self) -> None:
+        self.history: list[dict[str, float]] = []
+        self.best_loss = math.inf
+        self.best_weights: dict[str, Tensor] = {}
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self._start = time.perf_counter()
+
+    def on_validation_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self._seconds = time.perf_counter() - self._start
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        assert isinstance(module, EnergyRegression)
+        epoch, loss = trainer.current_epoch, module.validation_loss
+        if not (math.isfinite(loss) and math.isfinite(module.train_loss)):
+            raise TrainingError(
+                f"the loss became {module.train_loss} (train), {loss} (validation) in epoch {epoch}: lower the "
+                "learning rate (training.learning_rate) or clip the gradient (training.gradient_clip), then run again"
+            )
+        self.history.append(
+            {
+                "epoch": epoch,
+                "train_loss": module.train_loss,
+                "validation_loss": loss,
+                "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
+                "seconds": self._seconds,
+            }
+        )
+        if loss < self.best_loss:
+            self.best_loss = loss
+            self.best_weights = {k: v.detach().clone() for k, v in module.network.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history, "best_loss": self.best_loss, "best_weights": self.best_weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history, self.best_loss = state_dict["history"], state_dict["best_loss"]
+        self.best_weights = state_dict["best_weights"]
+
+
+class EpochCheckpoint(Callback):
+    """Saves the whole training after every epoch, whole or not at all.
+
+    Args:
+        path: Of the checkpoint.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        temporary = self.path.with_name(f".{self.path.name}.tmp")
+        trainer.save_checkpoint(temporary)
+        temporary.replace(self.path)
+
+
+class Patience(EarlyStopping):
+    """Lightning's early stopping on the validation loss, which also stays stopped when resumed after the last epoch."""
+
+    def __init__(self, patience: int) -> None:
+        # checked when validation ends, so that the checkpoint written after it knows
+        super().__init__("validation_loss", patience=patience, check_on_train_epoch_end=False)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def read_checkpoint(path: Path) -> dict[str, Any] | None:
+    """A checkpoint that can be resumed, or None; nothing is unpickled."""
+    if not path.exists():
+        return None
+    content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    return content

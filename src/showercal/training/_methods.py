@@ -1,0 +1,43 @@
+"""The list of all methods: what a recipe can name, and what the contract tests run through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from showercal.errors import ModelFileError, nearest
+from showercal.estimator import Estimator, read_model_file
+from showercal.models import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig, Trees, TreesConfig
+from showercal.training._regressor import NetworkMethodConfig, NetworkRegressor
+
+MethodConfig = Annotated[
+    StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig, Field(discriminator="kind")
+]
+
+METHODS: Final[Mapping[str, type[Estimator]]] = {
+    "straight_line": StraightLine,
+    "layer_line": LayerLine,
+    "trees": Trees,
+    "network": NetworkRegressor,
+}
+
+
+def build_method(config: StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig) -> Estimator:
+    """The unfitted method of a configuration."""
+    return METHODS[config.kind](config)  # type: ignore[call-arg]
+
+
+def load_method(folder: Path) -> Estimator:
+    """Read a fitted method of any kind.
+
+    Raises:
+        ModelFileError: If it is missing, damaged or of an unknown kind.
+    """
+    options, _ = read_model_file(folder)
+    kind = str(options.get("kind"))
+    if kind not in METHODS:
+        raise ModelFileError(f"{folder} holds a method of unknown kind {kind!r}; {nearest(kind, METHODS)}")
+    return METHODS[kind].load(folder)

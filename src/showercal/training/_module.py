@@ -1,0 +1,121 @@
+"""The Lightning module: one step of training for every network."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from showercal.features import GridAugmentation
+from showercal.losses import LOSSES
+from showercal.training._batches import Batch, generator
+from showercal.training._config import CosineSchedule, OneCycleSchedule, PlateauSchedule, TrainingConfig
+
+_OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+class EnergyRegression(lightning.LightningModule):
+    """Trains a network that returns a distribution over energy.
+
+    Args:
+        network: Its forward takes features and returns an `EnergyDistribution`.
+        loss: Name of the loss.
+        config: Options.
+
+    Attributes:
+        train_loss, validation_loss: Means over the events of the last epoch.
+    """
+
+    def __init__(self, network: nn.Module, loss: str, config: TrainingConfig) -> None:
+        super().__init__()
+        self.network = network
+        self.config = config
+        self.loss = LOSSES[loss]
+        self.augmentation = None if config.augmentation is None else GridAugmentation(config.augmentation.max_shift)
+        self.train_loss = self.validation_loss = math.nan
+        self._plateau_state: dict[str, Any] | None = None
+        self._sums = {"train": (0.0, 0), "validation": (0.0, 0)}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        features = batch.features
+        if self.augmentation is not None:
+            assert self.config.augmentation is not None
+            name = self.config.augmentation.input
+            draws = generator("augmentation", self.config.seed, self.current_epoch, batch_idx, device=self.device)
+            features = {**features, name: self.augmentation(features[name], draws)}
+        loss = self.loss(self.network(features), batch.energy_true)
+        self._add("train", loss, len(batch))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._add("validation", self.loss(self.network(batch.features), batch.energy_true), len(batch))
+
+    def on_train_epoch_start(self) -> None:
+        self._sums["train"] = (0.0, 0)
+        # networks with random layers draw from the global generator: make it a function of the epoch, too
+        torch.manual_seed(generator("network", self.config.seed, self.current_epoch).initial_seed())
+
+    def on_validation_epoch_start(self) -> None:
+        self._sums["validation"] = (0.0, 0)
+
+    def on_validation_epoch_end(self) -> None:
+        self.train_loss, self.validation_loss = (float(total) / n for total, n in self._sums.values())
+        self.log("validation_loss", self.validation_loss, prog_bar=True, logger=False)
+        self.log("train_loss", self.train_loss, prog_bar=True, logger=False)
+        if self.plateau is not None:
+            self.plateau.step(self.validation_loss)
+
+    def configure_optimizers(self) -> Any:
+        config = self.config
+        kwargs: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+        optimizer = _OPTIMIZERS[config.optimizer](self.network.parameters(), **kwargs)
+        schedule, n_steps = config.schedule, int(self.trainer.estimated_stepping_batches)
+        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
+        scheduler: torch.optim.lr_scheduler.LRScheduler
+        if isinstance(schedule, OneCycleSchedule):
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer,
+                config.learning_rate,
+                total_steps=n_steps + 1,
+                pct_start=schedule.warm_up,
+                cycle_momentum=False,
+            )
+        elif isinstance(schedule, CosineSchedule):
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(
+                optimizer, n_steps, eta_min=schedule.final * config.learning_rate
+            )
+        elif isinstance(schedule, PlateauSchedule):
+            # stepped here and not by Lightning, which would skip the step of the epoch after which a run was killed
+            self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+                optimizer, factor=schedule.factor, patience=schedule.patience
+            )
+            return optimizer
+        else:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.plateau is not None:
+            checkpoint["plateau"] = self.plateau.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._plateau_state = checkpoint.get("plateau")
+
+    def on_fit_start(self) -> None:
+        if self.plateau is not None and self._plateau_state is not None:
+            self.plateau.load_state_dict(self._plateau_state)
+
+    def _add(self, part: str, loss: Tensor, n: int) -> None:
+        total, count = self._sums[part]
+        # stays a tensor: reading it here would make a GPU wait at every step
+        self._sums[part] = (total + loss.detach().double() * n, count + n)  # type: ignore[assignment]

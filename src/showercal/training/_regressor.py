@@ -1,0 +1,221 @@
+"""Any network as an Estimator."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from pydantic import BaseModel, ConfigDict
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from showercal.errors import ModelFileError
+from showercal.estimator import Estimator, read_model_file, write_model_file
+from showercal.events import Events
+from showercal.features import FeatureConfig, FeatureExtractor
+from showercal.models import EnergyDistribution, NetworkConfig, build_network
+from showercal.prediction import Prediction
+from showercal.training._batches import Batches, generator
+from showercal.training._callbacks import EpochCheckpoint, Memory, Patience
+from showercal.training._config import TrainingConfig
+from showercal.training._module import EnergyRegression
+
+_WEIGHTS_FILE = "weights.safetensors"
+_PREDICT_BATCH = 1024
+
+
+class NetworkMethodConfig(BaseModel):
+    """A network, what it sees and how it is trained.
+
+    Args:
+        features: Its inputs.
+        network: Its architecture and head.
+        loss: ``mse`` or ``nll`` (negative log-likelihood, for a head with a width).
+        training: Options of the loop.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["network"] = "network"
+    features: FeatureConfig
+    network: NetworkConfig
+    loss: Literal["mse", "nll"] = "mse"
+    training: TrainingConfig = TrainingConfig()
+
+
+class NetworkRegressor(Estimator):
+    """Trains a network on events and predicts their energies.
+
+    The weights of the epoch with the lowest validation loss are kept.
+
+    Attributes:
+        network_: The trained network; ``extractor_`` its features; ``history_`` one row per epoch.
+    """
+
+    def __init__(self, config: NetworkMethodConfig, *, progress: bool = True) -> None:
+        self.config = config
+        self.progress = progress
+
+    def fit(self, train: Events, validation: Events, workspace: Path | None = None) -> Self:
+        """Train, or go on where an earlier call with the same workspace and options was killed.
+
+        Raises:
+            TrainingError: If the loss stops being finite.
+            KeyboardInterrupt: On Ctrl-C; with a workspace no finished epoch is lost.
+        """
+        options = self.config.training
+        self.extractor_ = FeatureExtractor(self.config.features).fit(train)
+        energy = train.energy_true
+        with torch.random.fork_rng():
+            torch.manual_seed(generator("weights", options.seed).initial_seed())
+            self.network_ = build_network(
+                self.config.network, self.extractor_.shapes(), float(energy.mean()), float(energy.std())
+            )
+        module = EnergyRegression(self.network_, self.config.loss, options)
+        device = _device(options.device)
+        learn = self._batches(train, device, options.batch_size, options.seed)
+        learn.epoch = lambda: module.current_epoch
+        judge = self._batches(validation, device, _PREDICT_BATCH, None)
+
+        memory = Memory()
+        callbacks: list[Callback] = [memory]
+        if options.patience is not None:
+            callbacks.append(Patience(options.patience))
+        checkpoint = None
+        if workspace is not None:
+            workspace.mkdir(parents=True, exist_ok=True)
+            checkpoint = workspace / f"training-{self._identity(train, validation)}.ckpt"
+            callbacks.append(EpochCheckpoint(checkpoint))
+        if self.progress:
+            callbacks.append(RichProgressBar(leave=False))
+        with _quiet(), torch.random.fork_rng():
+            trainer = lightning.Trainer(
+                accelerator="cuda" if device.type == "cuda" else "cpu",
+                devices=1,
+                precision=_precision(options.precision, device),
+                max_epochs=options.epochs,
+                gradient_clip_val=options.gradient_clip,
+                callbacks=callbacks,
+                logger=False,
+                enable_checkpointing=False,
+                enable_model_summary=False,
+                enable_progress_bar=self.progress,
+                num_sanity_val_steps=0,
+                deterministic="warn",
+                default_root_dir=workspace,
+            )
+            resume = checkpoint if checkpoint is not None and checkpoint.exists() else None
+            trainer.fit(module, learn, judge, ckpt_path=resume, weights_only=True)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+        self.network_.load_state_dict(memory.best_weights)
+        self.network_.cpu().eval()
+        self.history_ = memory.history
+        self.n_train_ = len(train)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+        return self
+
+    def predict(self, events: Events) -> Prediction:
+        check_is_fitted(self, "network_")
+        device = _device(self.config.training.device)
+        network = self.network_.to(device)
+        batches: list[EnergyDistribution] = []
+        with torch.inference_mode():
+            for batch in self._batches(events, device, _PREDICT_BATCH, None):
+                batches.append(network(batch.features))  # noqa: PERF401
+        return batches[0].to_prediction(batches)
+
+    @property
+    def n_parameters(self) -> int:
+        return count_parameters(self.network_)
+
+    @property
+    def train_events_per_s(self) -> float:
+        """Median over the epochs of events per second spent in training steps."""
+        return self.n_train_ / float(np.median([row["seconds"] for row in self.history_]))
+
+    def save(self, folder: Path) -> None:
+        check_is_fitted(self, "network_")
+        learned: dict[str, Any] = {
+            "features": self.extractor_.state(),
+            "energy_mean": float(self.network_.head.energy_mean),  # type: ignore[union-attr, arg-type]
+            "energy_std": float(self.network_.head.energy_std),  # type: ignore[union-attr, arg-type]
+            "history": self.history_,
+            "n_train": self.n_train_,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.contiguous() for name, value in self.network_.state_dict().items()}
+        save_file(weights, folder / _WEIGHTS_FILE)
+        write_model_file(folder, self.config, learned)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        options, learned = read_model_file(folder)
+        method = cls(NetworkMethodConfig(**options))
+        method.extractor_ = FeatureExtractor.from_state(method.config.features, learned["features"])
+        method.network_ = build_network(
+            method.config.network, method.extractor_.shapes(), learned["energy_mean"], learned["energy_std"]
+        ).eval()
+        try:
+            method.network_.load_state_dict(load_file(folder / _WEIGHTS_FILE))
+        except (OSError, SafetensorError, RuntimeError) as fault:
+            raise ModelFileError(f"{folder / _WEIGHTS_FILE} is missing or damaged ({fault}); train again") from fault
+        method.history_, method.n_train_ = learned["history"], learned["n_train"]
+        return method
+
+    def _batches(self, events: Events, device: torch.device, size: int, seed: int | None) -> Batches:
+        columns = {name: column.to(device) for name, column in self.extractor_.transform(events).items()}
+        energy = np.zeros(len(events)) if "energy_true" not in events.fields else events.energy_true
+        return Batches(self.extractor_, columns, torch.tensor(energy, dtype=torch.float32, device=device), size, seed)
+
+    def _identity(self, train: Events, validation: Events) -> str:
+        """Short hash of all that decides the result, so that a checkpoint of something else is not taken up."""
+        digest = hashlib.sha256(json.dumps(self.config.model_dump(mode="json"), sort_keys=True).encode())
+        for events in (train, validation):
+            digest.update(events.energy_true.tobytes())
+        return digest.hexdigest()[:12]
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trainable parameters."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        wanted = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(wanted)
+
+
+def _precision(wanted: str, device: torch.device) -> Literal["bf16-mixed", "32-true"]:
+    if wanted == "bf16" or (wanted == "auto" and device.type == "cuda"):
+        return "bf16-mixed"
+    return "32-true"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what Lightning says about hardware and loader workers: the batches are cut in memory."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+        warnings.filterwarnings("ignore", message=".*isinstance.*LeafSpec.*")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
