@@ -34,8 +34,24 @@ class ModelFileError(ShowercalError, ValueError):
     """A saved model is missing, damaged or of another kind."""
 
 
+class NotFittedError(ShowercalError, ValueError):
+    """A method was asked to predict, or to save, before it was fitted."""
+
+
 class NoWidthError(ShowercalError, TypeError):
     """A point estimator was asked for the width of its answer."""
+
+
+def check_fitted(learner: object, attribute: str) -> None:
+    """Refuse to go on before ``fit``.
+
+    Raises:
+        NotFittedError: If the learnt attribute is missing.
+    """
+    if not hasattr(learner, attribute):
+        raise NotFittedError(
+            f"this {type(learner).__name__} is not fitted yet; call fit(train, validation) first, or load one"
+        )
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -32,7 +32,7 @@ class Estimator(ABC):
         """One distribution over energy per event.
 
         Raises:
-            NotFittedError: (of scikit-learn) before ``fit``.
+            NotFittedError: Before ``fit``.
         """
 
     @property

@@ -9,11 +9,10 @@ import awkward as ak
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from showercal.detectors import BoxCalorimeter, calorimeter_of
-from showercal.errors import DataError
+from showercal.errors import DataError, check_fitted
 from showercal.events import Events
 from showercal.features._columns import Columns, DenseColumn, Hits, RaggedColumn
 from showercal.features._config import FeatureConfig, Images, InputConfig, LayerSums, Points, Table, Voxels
@@ -66,7 +65,7 @@ class FeatureExtractor:
         Raises:
             DataError: If the events come from another geometry than the training events.
         """
-        check_is_fitted(self, "scale_")
+        check_fitted(self, "scale_")
         same_detector(calorimeter_of(events), self.calorimeter_)
         columns: dict[str, DenseColumn | RaggedColumn] = {}
         for name, spec in self.config.items():
@@ -95,7 +94,7 @@ class FeatureExtractor:
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each input for one event: (F, L, X, Y) for voxels, (F,) otherwise (images: their own)."""
-        check_is_fitted(self, "scale_")
+        check_fitted(self, "scale_")
         return {
             name: (len(self.scale_[name]), *self.calorimeter_.shape)
             if isinstance(spec, Voxels)
@@ -105,7 +104,7 @@ class FeatureExtractor:
 
     def state(self) -> dict[str, Any]:
         """Learned attributes, JSON-ready; `from_state` takes them back."""
-        check_is_fitted(self, "scale_")
+        check_fitted(self, "scale_")
         return {
             "geometry": self.calorimeter_.to_dict(),
             "shift": {name: values.tolist() for name, values in self.shift_.items()},

@@ -8,10 +8,9 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.utils.validation import check_is_fitted
 
 from showercal.detectors import BoxCalorimeter, calorimeter_of
-from showercal.errors import DataError
+from showercal.errors import DataError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
 from showercal.features import layer_sums, same_detector
@@ -63,7 +62,7 @@ class StraightLine(Estimator):
         return self
 
     def predict(self, events: Events) -> PointPrediction:
-        check_is_fitted(self, "slope_")
+        check_fitted(self, "slope_")
         return PointPrediction((self._signal(events) - self.intercept_) / self.slope_)
 
     @property
@@ -122,7 +121,7 @@ class LayerLine(Estimator):
         return self
 
     def predict(self, events: Events) -> PointPrediction:
-        check_is_fitted(self, "weights_")
+        check_fitted(self, "weights_")
         return PointPrediction(self._signal(events) @ self.weights_ + self.offset_)
 
     @property

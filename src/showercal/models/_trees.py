@@ -9,9 +9,8 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from sklearn.utils.validation import check_is_fitted
 
-from showercal.errors import ModelFileError
+from showercal.errors import ModelFileError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
 from showercal.features import DenseColumn, FeatureExtractor, LayerSums, Table
@@ -75,7 +74,7 @@ class Trees(Estimator):
         return self
 
     def predict(self, events: Events) -> PointPrediction:
-        check_is_fitted(self, "booster_")
+        check_fitted(self, "booster_")
         return PointPrediction(np.asarray(self.booster_.predict(self._table(events)), dtype=np.float64))
 
     @property

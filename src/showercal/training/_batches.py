@@ -27,6 +27,10 @@ class Batch:
     def __len__(self) -> int:
         return len(self.energy_true)
 
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device; what Lightning calls."""
+        return Batch({name: f.to(device) for name, f in self.features.items()}, self.energy_true.to(device))
+
 
 class Batches:
     """Iterates over all events once, in batches; in an order drawn from (seed, epoch) when ``seed`` is given.

@@ -18,10 +18,9 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from showercal.errors import ModelFileError
+from showercal.errors import ModelFileError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
 from showercal.features import FeatureConfig, FeatureExtractor
@@ -128,7 +127,7 @@ class NetworkRegressor(Estimator):
         return self
 
     def predict(self, events: Events) -> Prediction:
-        check_is_fitted(self, "network_")
+        check_fitted(self, "network_")
         device = _device(self.config.training.device)
         network = self.network_.to(device)
         batches: list[EnergyDistribution] = []
@@ -147,7 +146,7 @@ class NetworkRegressor(Estimator):
         return self.n_train_ / float(np.median([row["seconds"] for row in self.history_]))
 
     def save(self, folder: Path) -> None:
-        check_is_fitted(self, "network_")
+        check_fitted(self, "network_")
         learned: dict[str, Any] = {
             "features": self.extractor_.state(),
             "energy_mean": float(self.network_.head.energy_mean),  # type: ignore[union-attr, arg-type]

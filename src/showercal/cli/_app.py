@@ -1,0 +1,59 @@
+"""The application: commands and how errors are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from showercal.cli._evaluate import evaluate
+from showercal.cli._inspect import inspect
+from showercal.cli._report import report
+from showercal.cli._run import run
+from showercal.cli._simulate import simulate
+from showercal.cli._studies import studies
+from showercal.errors import ShowercalError
+
+app = typer.Typer(
+    name="showercal",
+    help="Calorimeter signals to calibrated energies with trustworthy uncertainties.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (run, studies, simulate, inspect, evaluate, report):
+    app.command()(_command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from showercal import __version__
+
+        typer.echo(f"showercal {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    if debug:
+        os.environ["SHOWERCAL_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line; errors that a user can mend are one readable paragraph."""
+    try:
+        app()
+    except (ShowercalError, OSError) as fault:
+        if os.environ.get("SHOWERCAL_DEBUG"):
+            raise
+        typer.secho(f"Error: {fault}", fg=typer.colors.RED, err=True)
+        typer.echo("(showercal --debug COMMAND shows where it happened)", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. What is finished is kept; the same command goes on from there.", err=True)
+        sys.exit(130)

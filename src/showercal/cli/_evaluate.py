@@ -1,0 +1,28 @@
+"""``showercal evaluate``: a finished run, judged on other events."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    events: Annotated[str, typer.Option(help="Events with truth: a file or folder.")],
+    mapping: Annotated[
+        str | None, typer.Option(help="How to read foreign files: a packaged mapping or a .yaml file.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: RUN/evaluations/NAME]")] = None,
+) -> None:
+    """Evaluate all methods of a finished run on other events with truth, into the same results and report."""
+    from showercal.studies import DataConfig, evaluate_run, open_run
+
+    command = shlex.join(["showercal", *sys.argv[1:]])
+    data = DataConfig(events=events, mapping=mapping)
+    folder = evaluate_run(open_run(run), data, out, command=command, say=typer.echo)
+    typer.echo((folder / "results.md").read_text())
+    typer.echo(f"Report: {folder / 'report.html'}")

@@ -1,0 +1,42 @@
+"""``showercal run``: a study from events to report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(  # noqa: PLR0917 (Typer passes all by name)
+    study: Annotated[str, typer.Argument(help="Name of a study (see: showercal studies), or a .yaml recipe.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; an interrupted one goes on. [default: runs/STUDY]")
+    ] = None,
+    events: Annotated[str | None, typer.Option(help="Events to use instead of the recipe's: a file or folder.")] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="How to read foreign files: a packaged mapping or a .yaml file.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Use only the first events.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change any option of the recipe.")
+    ] = None,
+) -> None:
+    """Run a study: train its methods, calibrate, evaluate and write a report.
+
+    Every stage is done once for the same inputs; after a kill the same command goes on.
+    """
+    from showercal.studies import load_recipe, run_study
+
+    overrides = list(set_ or [])
+    for key, value in (("events", events), ("mapping", mapping), ("limit", limit)):
+        if value is not None:
+            overrides.append(f"data.{key}={value}")
+    recipe = load_recipe(study, overrides)
+    folder = out or Path("runs") / recipe.name
+    command = shlex.join(["showercal", *sys.argv[1:]])
+    finished = run_study(recipe, folder, command=command, say=typer.echo)
+    typer.echo((finished.folder / "results.md").read_text())
+    typer.echo(f"Report: {finished.folder / 'report.html'}")

@@ -1,0 +1,29 @@
+"""Studies: the published systems as recipes over the parts; run, judge on other events, report again."""
+
+from showercal.studies._recipe import (
+    CalibrationConfig,
+    DataConfig,
+    EvaluationConfig,
+    MethodEntry,
+    Recipe,
+    SplitConfig,
+    load_recipe,
+    packaged_studies,
+)
+from showercal.studies._run import Run, evaluate_run, open_run, render_report, run_study
+
+__all__ = [
+    "CalibrationConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "MethodEntry",
+    "Recipe",
+    "Run",
+    "SplitConfig",
+    "evaluate_run",
+    "load_recipe",
+    "open_run",
+    "packaged_studies",
+    "render_report",
+    "run_study",
+]

@@ -1,0 +1,45 @@
+"""Stages that are done once for the same inputs: a key beside the result says what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+_KEY_FILE: Final = "done.json"
+
+
+def digest(*parts: Any) -> str:
+    """Short hash of JSON-ready data."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_done(folder: Path, key: str) -> bool:
+    """Whether the folder holds the finished result of these inputs."""
+    return read_done(folder).get("key") == key
+
+
+def read_done(folder: Path) -> dict[str, Any]:
+    """What `mark_done` wrote; empty when the stage is not finished."""
+    path = folder / _KEY_FILE
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return {}
+    return content
+
+
+def mark_done(folder: Path, key: str, notes: Mapping[str, Any] | None = None) -> None:
+    """Say that the folder now holds the finished result; the last thing a stage writes."""
+    write_json(folder / _KEY_FILE, {"key": key, **(notes or {})})
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(content, indent=1, allow_nan=False))
+    temporary.replace(path)

@@ -1,0 +1,59 @@
+"""What the report shows of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from showercal.evaluation import Row
+from showercal.events import Events
+from showercal.report import MethodSummary, ReportContent
+from showercal.studies._judge import Judged
+
+if TYPE_CHECKING:
+    from showercal.studies._run import Run
+
+
+def report_content(run: Run, judged: Judged, rows: Sequence[Row], info: dict[str, Any]) -> ReportContent:
+    """Collect everything the report shows."""
+    recipe = run.recipe
+    return ReportContent(
+        title=recipe.title,
+        description=recipe.description,
+        rows=[row.to_dict() for row in rows],
+        methods={name: _summary(run, name, judged) for name in recipe.methods},
+        reference=recipe.reference,
+        published={name: entry.published for name, entry in recipe.methods.items() if entry.published is not None},
+        published_note=recipe.published_note,
+        energy_true=judged.events.energy_true,
+        energy_pred={name: (judged.raw[name].median, judged.corrected[name].median) for name in recipe.methods},
+        displays=_displays(judged.events, recipe.evaluation.display_energies),
+        configuration=recipe.model_dump(mode="json"),
+        versions=info["versions"],
+        provenance=info["provenance"],
+        command=info["command"],
+        timings=info["timings"],
+    )
+
+
+def _summary(run: Run, name: str, judged: Judged) -> MethodSummary:
+    method = run.method(name)
+    history = getattr(method, "history_", [])
+    losses = [row["validation_loss"] for row in history]
+    return MethodSummary(
+        label=run.recipe.methods[name].label,
+        n_parameters=method.n_parameters,
+        has_width=judged.raw[name].has_width,
+        history=history,
+        best_epoch=int(history[int(np.argmin(losses))]["epoch"]) if history else None,
+    )
+
+
+def _displays(events: Events, energies: Sequence[float]) -> Events | None:
+    """The events nearest to some energies."""
+    if not energies or events.geometry is None or "cells" not in events.fields:
+        return None
+    truth = events.energy_true
+    return events[np.array([int(np.argmin(np.abs(truth - energy))) for energy in energies])]

@@ -1,0 +1,100 @@
+"""The events of a study: found, read, and split into disjoint parts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from showercal.errors import DataError, RecipeError, nearest
+from showercal.events import Events, check_truth, concatenate
+from showercal.readers import open_any
+from showercal.storage import part_files
+from showercal.studies._recipe import DataConfig, SplitConfig
+
+SAMPLES: Final = Path(__file__).parents[1] / "data_samples"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Disjoint events to learn from, to stop and calibrate on, and to judge on."""
+
+    train: Events
+    validation: Events
+    test: Events
+
+
+def locate(data: DataConfig) -> Path:
+    """Path of the events.
+
+    Raises:
+        RecipeError: If neither a sample nor a path is named, or there is no such sample.
+    """
+    if data.events is not None:
+        return Path(data.events)
+    if data.sample is None:
+        raise RecipeError("the recipe names no events: give data.sample or data.events (command line: --events PATH)")
+    path = SAMPLES / data.sample
+    if not path.is_dir():
+        known = [p.name for p in SAMPLES.iterdir() if p.is_dir()]
+        raise RecipeError(f"no packaged sample {data.sample!r}; {nearest(data.sample, known)}")
+    return path
+
+
+def fingerprint(data: DataConfig) -> str:
+    """Hash of the contents of all files of the events and of how they are read."""
+    path = locate(data)
+    files = part_files(path) if path.is_dir() else [path]
+    if not path.exists():
+        raise DataError(f"no events at {path}: the path does not exist")
+    total = hashlib.sha256(repr((data.mapping, data.limit)).encode())
+    if data.mapping is not None and Path(data.mapping).is_file():
+        total.update(Path(data.mapping).read_bytes())
+    for file in files:
+        with file.open("rb") as handle:
+            total.update(hashlib.file_digest(handle, "sha256").digest())
+    return total.hexdigest()[:16]
+
+
+def read_events(data: DataConfig) -> Events:
+    """All events of the study in memory, with checked truth.
+
+    Raises:
+        DataError: If they cannot be read or carry no valid truth.
+    """
+    path = locate(data)
+    source = open_any(path, data.mapping)
+    blocks: list[Events] = []
+    n_events = 0
+    for block in source.chunks():
+        check_truth(block.energy_true, where=str(path), first_event=n_events)
+        n_events += len(block)
+        blocks.append(block)
+        if data.limit is not None and n_events >= data.limit:
+            break
+    return concatenate(blocks)[: data.limit]
+
+
+def split(events: Events, config: SplitConfig) -> Parts:
+    """Random, disjoint parts that depend only on the number of events and the seed.
+
+    Raises:
+        DataError: If a part would be empty.
+    """
+    n = len(events)
+    order = np.random.default_rng(config.seed).permutation(n)
+    n_train, n_validation = round(n * config.train), round(n * config.validation)
+    chosen = np.split(order, [n_train, n_train + n_validation])
+    if any(len(part) == 0 for part in chosen):
+        raise DataError(f"{n} events cannot be split into {config.train}/{config.validation}/{config.test}; take more")
+    # sorted: neighbouring events are read together, and which events belong to a part is all that counts
+    train, validation, test = (events[np.sort(part)] for part in chosen)
+    return Parts(train, validation, test)
+
+
+def describe(events: Events, path: Path) -> dict[str, Any]:
+    """Provenance for the report."""
+    return {"file": path.name, "n_events": len(events), **dict(events.provenance)}

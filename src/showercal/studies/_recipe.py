@@ -1,0 +1,212 @@
+"""The recipe of a study: validated YAML, unknown keys refused with the nearest known one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from showercal.errors import RecipeError, nearest
+from showercal.training import MethodConfig
+
+_STUDIES = Path(__file__).parent / "recipes"
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SplitConfig(_Options):
+    """Disjoint parts of the events, drawn at random.
+
+    Args:
+        train, validation, test: Fractions; they sum to 1.
+        seed: Of the draw.
+    """
+
+    train: float = Field(default=0.8, gt=0, lt=1)
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    test: float = Field(default=0.1, gt=0, lt=1)
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Self:
+        total = self.train + self.validation + self.test
+        if abs(total - 1) > 1e-9:
+            raise ValueError(f"train, validation and test must sum to 1; they sum to {total:g}")
+        return self
+
+
+class DataConfig(_Options):
+    """Where the events come from.
+
+    Args:
+        sample: Name of a sample that ships inside the package; used when ``events`` is None.
+        events: Path of a file or folder of events.
+        mapping: How to read foreign files; None for folders that showercal wrote.
+        limit: Take only the first events.
+        split: Into train, validation and test.
+    """
+
+    sample: str | None = None
+    events: str | None = None
+    mapping: str | None = None
+    limit: int | None = Field(default=None, ge=50)
+    split: SplitConfig = SplitConfig()
+
+
+class MethodEntry(_Options):
+    """One method of the study.
+
+    Args:
+        label: Its name for readers.
+        method: What it is.
+        published: Its published sigma/sqrt(E), [sqrt(GeV)].
+    """
+
+    label: str
+    method: MethodConfig
+    published: float | None = None
+
+
+class CalibrationConfig(_Options):
+    """The bias correction, fitted on validation events (see `showercal.calibration.BiasCorrection`)."""
+
+    form: Literal["line", "power", "spline"] = "line"
+    statistic: Literal["mean", "median"] = "mean"
+    n_bins: int = Field(default=20, ge=3)
+
+
+class EvaluationConfig(_Options):
+    """Bins of the true energy and the bootstrap.
+
+    Args:
+        low, high: Range of the bins, [GeV].
+        n_bins: Their number.
+        spacing: ``uniform`` or ``log``.
+        n_bootstrap: Resampled data sets for the errors.
+        seed: Of the resampling.
+        display_energies: Events nearest these energies are shown, [GeV].
+    """
+
+    low: float = Field(ge=0)
+    high: float
+    n_bins: int = Field(default=20, ge=1)
+    spacing: Literal["uniform", "log"] = "uniform"
+    n_bootstrap: int = Field(default=200, ge=2)
+    seed: int = 1
+    display_energies: tuple[float, ...] = ()
+
+
+class Recipe(_Options):
+    """A study.
+
+    Args:
+        name: One word.
+        title, description: For the report.
+        data: Events.
+        methods: To compare, by name, in the order of tables and legends.
+        reference: The method that ratios refer to.
+        published_note: What to keep in mind when comparing with published numbers.
+        calibration: Bias correction.
+        evaluation: Bins and errors.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    data: DataConfig
+    methods: dict[str, MethodEntry] = Field(min_length=1)
+    reference: str
+    published_note: str = ""
+    calibration: CalibrationConfig = CalibrationConfig()
+    evaluation: EvaluationConfig
+
+    @model_validator(mode="after")
+    def _reference_exists(self) -> Self:
+        if self.reference not in self.methods:
+            raise ValueError(f"reference {self.reference!r} is not among the methods; {nearest(self.reference, self.methods)}")
+        return self
+
+
+def packaged_studies() -> dict[str, str]:
+    """Name -> title of the recipes that ship inside the package."""
+    return {path.stem: yaml.safe_load(path.read_text())["title"] for path in sorted(_STUDIES.glob("*.yaml"))}
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """A packaged recipe by name, or one from a ``.yaml`` file.
+
+    Args:
+        name: Name or path.
+        overrides: ``path=value`` pairs, e.g. ``methods.convnet.method.training.epochs=5``; values are YAML.
+
+    Raises:
+        RecipeError: If there is no such recipe, or a key or value is not valid.
+    """
+    path = Path(name)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = _STUDIES / f"{name}.yaml"
+        if not path.is_file():
+            raise RecipeError(f"unknown study {str(name)!r}; {nearest(str(name), packaged_studies())}; or give a .yaml file")
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError as fault:
+        raise RecipeError(f"no recipe at {path}") from fault
+    except yaml.YAMLError as fault:
+        raise RecipeError(f"{path} is not valid YAML: {fault}") from fault
+    if not isinstance(content, dict):
+        raise RecipeError(f"{path} must hold a mapping of keys (name, data, methods, ...); got {type(content).__name__}")
+    for text in overrides:
+        _override(content, text)
+    return parse_recipe(content, where=str(name))
+
+
+def parse_recipe(content: Mapping[str, Any], *, where: str) -> Recipe:
+    """Validate a recipe given as data.
+
+    Raises:
+        RecipeError: With the place of every fault and, for an unknown key, the nearest known one.
+    """
+    try:
+        return Recipe.model_validate(dict(content))
+    except ValidationError as fault:
+        faults = "; ".join(_say(error) for error in fault.errors())
+        raise RecipeError(f"the recipe {where} is not valid: {faults}") from fault
+
+
+def _override(content: dict[str, Any], text: str) -> None:
+    path, separator, value = text.partition("=")
+    if not separator or not path:
+        raise RecipeError(f"--set needs path=value, e.g. --set evaluation.n_bootstrap=50; got {text!r}")
+    *parents, last = path.split(".")
+    place: Any = content
+    for depth, part in enumerate(parents):
+        if place.get(part) is None:
+            # an option group that the recipe leaves at its defaults; unknown names are refused by the validation
+            place[part] = {}
+        place = place[part]
+        if not isinstance(place, dict):
+            raise RecipeError(f"--set {text}: {'.'.join(parents[: depth + 1])} is a value, not a group of options")
+    place[last] = yaml.safe_load(value)
+
+
+def _say(error: Any) -> str:
+    place = ".".join(str(part) for part in error["loc"]) or "recipe"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {place!r}; {nearest(str(error['loc'][-1]), _known_keys())}"
+    if error["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place}: {error['msg']}; got {error['input']!r}"
+
+
+def _known_keys() -> set[str]:
+    """All keys that occur anywhere in a recipe."""
+    keys: set[str] = set()
+    schema = Recipe.model_json_schema()
+    for part in (schema, *schema.get("$defs", {}).values()):
+        keys.update(part.get("properties", {}))
+    return keys
