@@ -96,11 +96,24 @@ class Events:
         return value
 
     def scalar(self, path: str) -> FloatArray:
-        """One number per event at a dotted path, shape (B,), float64."""
+        """One number per event at a dotted path, shape (B,), float64.
+
+        Raises:
+            DataError: If the field is a list, holds no numbers, or lacks some of them.
+        """
         values = self.field(path)
         if values.ndim != 1 or values.fields:
             raise DataError(f"field {path!r} is not one number per event; its type is {values.type}")
-        return np.asarray(ak.to_numpy(values), dtype=np.float64)
+        missing = ak.to_numpy(ak.is_none(values))
+        if missing.any():  # a masked array would pass on whatever lies under the mask
+            raise DataError(
+                f"field {path!r} has no value at event {int(np.argmax(missing))} ({int(missing.sum())} of "
+                f"{len(missing)}); drop such events with Events[mask]"
+            )
+        try:
+            return np.asarray(ak.to_numpy(values), dtype=np.float64)
+        except (TypeError, ValueError) as fault:
+            raise DataError(f"field {path!r} does not hold numbers; its type is {values.type}") from fault
 
     @property
     def n_bytes(self) -> int:
@@ -126,7 +139,7 @@ def concatenate(blocks: Sequence[Events]) -> Events:
     """Join blocks of the same units and geometry; the provenance of the first is kept.
 
     Raises:
-        DataError: If there is no block, or units or geometry differ.
+        DataError: If there is no block, or units, geometry or the shape of a field differ.
     """
     if not blocks:
         raise DataError("nothing to concatenate: got no blocks of events")
@@ -136,7 +149,18 @@ def concatenate(blocks: Sequence[Events]) -> Events:
             raise DataError(f"block {number} has units {dict(block.units)}; block 0 has {dict(first.units)}")
         if block.geometry != first.geometry:
             raise DataError(f"block {number} was made with another geometry than block 0: do not mix detectors")
+        for path in first.units:
+            ours, theirs = first.field(path), block.field(path)
+            if ours.ndim != theirs.ndim:  # Awkward would join them into a union that nothing downstream can use
+                raise DataError(
+                    f"field {path!r} is {_item(theirs)} in block {number} and {_item(ours)} in block 0: do not mix "
+                    "samples"
+                )
     return replace(first, array=ak.concatenate([block.array for block in blocks]))
+
+
+def _item(values: ak.Array) -> str:
+    return str(values.type.content)
 
 
 def leaf_paths(array: ak.Array) -> list[str]:
@@ -164,6 +188,6 @@ def check_truth(energy_true: FloatArray, *, where: str, first_event: int = 0) ->
         at = int(np.argmax(wrong))
         raise DataError(
             f"energy_true must be finite and >= 0 GeV; got {energy_true[at]} at event {first_event + at} "
-            f"({int(wrong.sum())} of {len(energy_true)} in this chunk) in {where}; drop them with a 'select' line in "
-            "the mapping (e.g. select: energy_true >= 0) or with Events[mask]"
+            f"({int(wrong.sum())} of {len(energy_true)}) in {where}; drop them with a 'select' line in the mapping "
+            "(e.g. select: energy_true >= 0) or with Events[mask]"
         )

@@ -20,11 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from showercal.errors import DataError
-from showercal.events import Events, concatenate
+from showercal.events import Events, check_truth, concatenate
 
 METADATA_KEY: Final = b"showercal"
 FORMAT_VERSION: Final = 1
 DEFAULT_CHUNK: Final = 20_000
+PAGE_BUFFER: Final = 1 << 20  # bytes read ahead per column; without it Arrow loads whole column chunks
 
 
 class EventsWriter:
@@ -33,14 +34,16 @@ class EventsWriter:
     Args:
         folder: Where to write; made when missing.
         overwrite: Remove parts that are already there; otherwise a folder with parts is refused.
-        resume: Keep parts that are already there (for writers that know their part numbers).
+        resume: Keep parts that are already there; writing goes on behind the last one unless a number is given.
 
     Raises:
-        DataError: If the folder already holds parts and neither ``overwrite`` nor ``resume`` is set.
+        DataError: If the folder already holds parts and neither ``overwrite`` nor ``resume`` is set, or both are.
     """
 
     def __init__(self, folder: str | Path, *, overwrite: bool = False, resume: bool = False) -> None:
         self.folder = Path(folder)
+        if overwrite and resume:
+            raise DataError(f"cannot both overwrite and resume {self.folder}; choose one")
         if self.folder.exists() and not self.folder.is_dir():
             raise DataError(f"events are written to a folder; {self.folder} is a file: choose another name")
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +56,7 @@ class EventsWriter:
                 f"{self.folder} already holds {len(present)} parts of events; choose another folder, or ask to "
                 "overwrite or to resume"
             )
-        self._next = 0
+        self._next = _number(present[-1]) + 1 if present and resume else 0
 
     def __enter__(self) -> Self:
         return self
@@ -70,6 +73,9 @@ class EventsWriter:
 
         Returns:
             The path of the part.
+
+        Raises:
+            DataError: If truth energies are NaN, infinite or negative.
         """
         number = self._next if number is None else number
         path = self.folder / f"part-{number:05d}.parquet"
@@ -79,7 +85,12 @@ class EventsWriter:
 
 
 def write_part(events: Events, path: Path) -> None:
-    """Write one Parquet file with its metadata, atomically."""
+    """Write one Parquet file with its metadata, atomically.
+
+    Raises:
+        DataError: If truth energies are NaN, infinite or negative, or the provenance is not JSON-ready.
+    """
+    _check(events, where=f"the events to be written to {path}")
     table = ak.to_arrow_table(ak.to_packed(events.array), list_to32=True, extensionarray=False)
     meta = {
         "format": FORMAT_VERSION,
@@ -87,7 +98,11 @@ def write_part(events: Events, path: Path) -> None:
         "geometry": events.geometry,
         "provenance": dict(events.provenance),
     }
-    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(meta, sort_keys=True).encode()})
+    try:
+        text = json.dumps(meta, sort_keys=True)
+    except TypeError as fault:
+        raise DataError(f"geometry and provenance must be plain numbers, text, lists and dicts: {fault}") from fault
+    table = table.replace_schema_metadata({METADATA_KEY: text.encode()})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         pq.write_table(table, temporary, compression="zstd", compression_level=12, row_group_size=DEFAULT_CHUNK)
@@ -97,8 +112,17 @@ def write_part(events: Events, path: Path) -> None:
 
 
 def part_files(folder: Path) -> list[Path]:
-    """The parts of a folder, in order."""
-    return sorted(folder.glob("part-*.parquet"))
+    """The parts of a folder, in order of their numbers."""
+    return sorted((path for path in folder.glob("part-*.parquet") if path.stem[5:].isdecimal()), key=_number)
+
+
+def _number(part: Path) -> int:
+    return int(part.stem.removeprefix("part-"))
+
+
+def _check(events: Events, *, where: str, first_event: int = 0) -> None:
+    if "energy_true" in events.fields:
+        check_truth(events.energy_true, where=where, first_event=first_event)
 
 
 class EventSource(ABC):
@@ -123,6 +147,29 @@ class EventSource(ABC):
         return concatenate(list(self.chunks()))
 
 
+def convert(source: EventSource, folder: str | Path, *, chunk: int = DEFAULT_CHUNK, overwrite: bool = False) -> int:
+    """Write a source of events as a folder of Parquet parts, one chunk in memory at a time.
+
+    Args:
+        source: What to write, e.g. another experiment's file opened through a mapping.
+        folder: Where to write.
+        chunk: Events per part.
+        overwrite: Replace parts that are already there.
+
+    Returns:
+        Number of events written.
+
+    Raises:
+        DataError: If the source holds what it must not; parts written before the fault stay.
+    """
+    n_events = 0
+    with EventsWriter(folder, overwrite=overwrite) as writer:
+        for block in source.chunks(chunk):
+            writer.write(block)
+            n_events += len(block)
+    return n_events
+
+
 @dataclass(frozen=True)
 class StoredEvents(EventSource):
     """A folder of parts written by `EventsWriter`; open it with `open_events`."""
@@ -134,12 +181,30 @@ class StoredEvents(EventSource):
     provenance: Mapping[str, Any]
 
     def chunks(self, size: int = DEFAULT_CHUNK) -> Iterator[Events]:
+        """Blocks of at most ``size`` events; a block never spans two parts.
+
+        Raises:
+            DataError: If a part is damaged, or its truth energies are NaN, infinite or negative.
+        """
+        if size < 1:
+            raise ValueError(f"a chunk holds at least 1 event; got size={size}")
         for path in self.files:
-            # pre_buffer would keep every row group read so far in memory
-            with pq.ParquetFile(path, pre_buffer=False) as file:
-                for batch in file.iter_batches(batch_size=size, use_threads=False):
-                    array = ak.from_arrow(pa.Table.from_batches([batch]))
-                    yield Events(array, self.units, self.geometry, self.provenance)
+            first_event = 0
+            for batch in _batches(path, size):
+                array = ak.from_arrow(pa.Table.from_batches([batch]))
+                events = Events(array, self.units, self.geometry, self.provenance)
+                _check(events, where=str(path), first_event=first_event)
+                first_event += len(events)
+                yield events
+
+
+def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
+    try:
+        # pre_buffer would keep every row group read so far in memory
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE_BUFFER) as file:
+            yield from file.iter_batches(batch_size=size, use_threads=False)
+    except (pa.ArrowException, OSError) as fault:
+        raise DataError(f"{path} is damaged ({fault}); write it again") from fault
 
 
 def open_events(path: str | Path) -> StoredEvents:
@@ -154,28 +219,34 @@ def open_events(path: str | Path) -> StoredEvents:
     files = part_files(path) if path.is_dir() else [path]
     if not files:
         raise DataError(f"no events in {path}: expected files named part-00000.parquet, found none")
-    n_events = 0
-    first: dict[str, Any] | None = None
-    for file in files:
-        rows, meta = _read_header(file)
-        n_events += rows
-        if first is None:
-            first = meta
-        elif (meta["units"], meta["geometry"]) != (first["units"], first["geometry"]):
+    headers = [_read_header(file) for file in files]
+    first = headers[0]
+    for file, header in zip(files, headers, strict=True):
+        if (header.meta["units"], header.meta["geometry"]) != (first.meta["units"], first.meta["geometry"]):
             raise DataError(f"{file} has other units or another geometry than {files[0]}: do not mix samples")
-    assert first is not None
+        if not header.schema.equals(first.schema):
+            raise DataError(f"{file} has other columns or types than {files[0]}: do not mix samples")
+    n_events = sum(header.rows for header in headers)
     if n_events == 0:
         raise DataError(f"no events in {path}: its {len(files)} part(s) are empty")
-    return StoredEvents(tuple(files), n_events, first["units"], first["geometry"], first["provenance"])
+    meta = first.meta
+    return StoredEvents(tuple(files), n_events, meta["units"], meta["geometry"], meta["provenance"])
 
 
-def _read_header(file: Path) -> tuple[int, dict[str, Any]]:
+@dataclass(frozen=True)
+class _Header:
+    rows: int
+    schema: pa.Schema
+    meta: dict[str, Any]
+
+
+def _read_header(file: Path) -> _Header:
     try:
         with pq.ParquetFile(file) as opened:
-            rows = opened.metadata.num_rows
-            raw = (opened.schema_arrow.metadata or {}).get(METADATA_KEY)
-    except (pa.ArrowInvalid, OSError) as fault:
+            rows, schema = opened.metadata.num_rows, opened.schema_arrow
+    except (pa.ArrowException, OSError) as fault:
         raise DataError(f"{file} is truncated or not a Parquet file ({fault}); write it again") from fault
+    raw = (schema.metadata or {}).get(METADATA_KEY)
     if raw is None:
         raise DataError(
             f"{file} was not written by showercal (no {METADATA_KEY.decode()!r} metadata); read it with a mapping file "
@@ -187,4 +258,4 @@ def _read_header(file: Path) -> tuple[int, dict[str, Any]]:
             f"{file} has events format {meta.get('format')}; this version reads format {FORMAT_VERSION}: update "
             "showercal"
         )
-    return rows, meta
+    return _Header(rows, schema.remove_metadata(), meta)

@@ -1,0 +1,16 @@
+"""Files of any experiment -> Events, by a declared mapping of branches to fields; no code needed."""
+
+from showercal.readers._mapped import MappedEvents, open_mapped, read
+from showercal.readers._mapping import Field, Mapping, load_mapping, packaged_mappings
+from showercal.readers._open import open_any
+
+__all__ = [
+    "Field",
+    "MappedEvents",
+    "Mapping",
+    "load_mapping",
+    "open_any",
+    "open_mapped",
+    "packaged_mappings",
+    "read",
+]

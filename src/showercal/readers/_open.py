@@ -1,0 +1,79 @@
+"""One door for everything that holds events: our folders, and foreign files with a mapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from showercal.errors import DataError, ShowercalError
+from showercal.readers._mapped import MappedEvents, Paths, find_files, open_columns, open_mapped
+from showercal.readers._mapping import Mapping, format_by_suffix, load_mapping, packaged_mappings
+from showercal.storage import EventSource, open_events, part_files
+
+
+def open_any(paths: Paths, mapping: Mapping | str | Path | None = None) -> EventSource:
+    """Open events, whoever wrote them.
+
+    Args:
+        paths: Without a mapping, a folder or part that showercal wrote; with one, as `open_mapped`.
+        mapping: How to read foreign files; None for our own.
+
+    Raises:
+        DataError: If nothing is there, or foreign files come without a mapping; the message lists packaged mappings
+            whose branches the file has.
+        ShowercalError: As `open_events` and `open_mapped`.
+    """
+    if mapping is not None:
+        return open_mapped(paths, mapping)
+    if isinstance(paths, (str, Path)):
+        path = Path(paths)
+        if path.is_dir() and part_files(path):
+            return open_events(path)
+        if path.is_file() and _is_ours(path):
+            return open_events(path)
+    first = find_files(paths)[0]
+    fitting = matching_mappings(first)
+    advice = (
+        f"packaged ones whose branches it has: {', '.join(fitting)}"
+        if fitting
+        else f"no packaged one ({', '.join(packaged_mappings())}) fits, so write a .yaml file"
+    )
+    raise DataError(
+        f"{first} was not written by showercal: name a mapping that declares its branches and units (--mapping NAME or "
+        f"FILE.yaml); {advice}"
+    )
+
+
+def matching_mappings(file: Path) -> list[str]:
+    """Packaged mappings all of whose branches a file has.
+
+    Raises:
+        DataError: If the file is missing, empty or truncated.
+    """
+    fitting = []
+    for name in packaged_mappings():
+        mapping = load_mapping(name)
+        if mapping.format not in ("auto", format_by_suffix(file)):
+            continue
+        try:
+            open_columns(file, mapping).check_branches(mapping.fields, mapping=name)
+        except ShowercalError as fault:
+            if "truncated" in str(fault) or "empty" in str(fault):
+                raise
+            continue
+        fitting.append(name)
+    return fitting
+
+
+def _is_ours(path: Path) -> bool:
+    if format_by_suffix(path) != "parquet":
+        return False
+    try:
+        open_events(path)
+    except DataError as fault:
+        if "was not written by showercal" in str(fault):
+            return False
+        raise
+    return True
+
+
+__all__ = ["MappedEvents", "matching_mappings", "open_any"]
