@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import awkward as ak
 import numpy as np
@@ -85,10 +86,8 @@ def _faults(
             if values.dtype.kind not in "iu":
                 raise DataError(f"cells.id must be whole numbers; they are {values.dtype} in {where}: set dtype: int32")
             wrong = (values < 0) | (values >= calorimeter.n_cells)
-            across = calorimeter.n_x * calorimeter.n_y
-            rule = (
-                f"in [0, {calorimeter.n_cells}) for {calorimeter.name!r} (layer*{across} + ix*{calorimeter.n_y} + iy)"
-            )
+            order = f"layer*{calorimeter.n_x * calorimeter.n_y} + ix*{calorimeter.n_y} + iy"
+            rule = f"in [0, {calorimeter.n_cells}) for {calorimeter.name!r} ({order})"
             advice = "is this the right detector (geometry: in the mapping)?"
         else:
             continue
@@ -98,7 +97,7 @@ def _faults(
             yield Fault(path, rule, int(wrong.sum()), values[at].item(), event, where, advice, path == "cells.id")
 
 
-def _flat(values: ak.Array) -> tuple[NDArray[np.generic], NDArray[np.int64]]:
+def _flat(values: ak.Array) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """All numbers, shape (N,), and the place of the event that each belongs to."""
     counts = np.ones(len(values), dtype=np.int64)
     if values.ndim > 1:

@@ -46,21 +46,25 @@ class ColumnFile(ABC):
                     )
 
 
+class DamagedFileError(DataError):
+    """A file that is missing, empty or truncated, whatever the mapping says."""
+
+
 def check_file(path: Path) -> None:
     """Refuse a file that is missing or of no bytes.
 
     Raises:
-        DataError: If so.
+        DamagedFileError: If so.
     """
     if not path.is_file():
-        raise DataError(f"no file at {path}; check the path")
+        raise DamagedFileError(f"no file at {path}; check the path")
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty (0 bytes): was it copied or written completely?")
+        raise DamagedFileError(f"{path} is empty (0 bytes): was it copied or written completely?")
 
 
-def truncated(path: Path, kind: str, fault: object) -> DataError:
+def truncated(path: Path, kind: str, fault: object) -> DamagedFileError:
     """The fault of a file that cannot be read to its end."""
-    return DataError(f"{path} is truncated or not a {kind} file ({_one_line(fault)}); copy or write it again")
+    return DamagedFileError(f"{path} is truncated or not a {kind} file ({_one_line(fault)}); copy or write it again")
 
 
 def refuse_hdf5_keys(path: Path, fields: Mapping[str, Field]) -> None:

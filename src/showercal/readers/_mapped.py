@@ -150,7 +150,7 @@ def find_files(paths: Paths) -> list[Path]:
         if not found:
             raise DataError(f"no files in {path}: expected .parquet, .root or .h5 files")
         return found
-    found = sorted(Path(one) for one in glob.glob(str(path), recursive=True))
+    found = sorted(Path(one) for one in glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns too
     if not found:
         raise DataError(f"no file at {path}; check the path")
     return found

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-import numpy as np
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator, model_validator
 
@@ -26,6 +25,10 @@ _SUFFIXES: Final[dict[str, Format]] = {
     ".hdf5": "hdf5",
     ".hdf": "hdf5",
 }
+_DTYPES: Final = (
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    *("float32", "float64", "bool"),
+)
 _PACKAGED: Final = Path(__file__).parent / "mappings"
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
 
@@ -80,13 +83,9 @@ class Field(_Strict):
     @field_validator("dtype")
     @classmethod
     def _known_dtype(cls, name: str | None) -> str | None:
-        try:
-            kind = "f" if name is None else np.dtype(name).kind
-        except TypeError:
-            kind = "?"
-        if kind not in "iufb":
-            raise ValueError(f"dtype must be a NumPy number type such as float32 or int32; got {name!r}")
-        return name
+        if name is None or name in _DTYPES:
+            return name
+        raise ValueError(f"unknown dtype {name!r}; {nearest(name, _DTYPES)}")
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from showercal.errors import DataError, ShowercalError
-from showercal.readers._mapped import MappedEvents, Paths, find_files, open_columns, open_mapped
+from showercal.readers._columns import DamagedFileError
+from showercal.readers._mapped import Paths, find_files, open_columns, open_mapped
 from showercal.readers._mapping import Mapping, format_by_suffix, load_mapping, packaged_mappings
-from showercal.storage import EventSource, open_events, part_files
+from showercal.storage import METADATA_KEY, EventSource, open_events, part_files
 
 
 def open_any(paths: Paths, mapping: Mapping | str | Path | None = None) -> EventSource:
@@ -56,9 +60,9 @@ def matching_mappings(file: Path) -> list[str]:
             continue
         try:
             open_columns(file, mapping).check_branches(mapping.fields, mapping=name)
-        except ShowercalError as fault:
-            if "truncated" in str(fault) or "empty" in str(fault):
-                raise
+        except DamagedFileError:
+            raise
+        except ShowercalError:
             continue
         fitting.append(name)
     return fitting
@@ -68,12 +72,6 @@ def _is_ours(path: Path) -> bool:
     if format_by_suffix(path) != "parquet":
         return False
     try:
-        open_events(path)
-    except DataError as fault:
-        if "was not written by showercal" in str(fault):
-            return False
-        raise
-    return True
-
-
-__all__ = ["MappedEvents", "matching_mappings", "open_any"]
+        return METADATA_KEY in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return True  # damaged: `open_events` says how

@@ -84,7 +84,7 @@ def _tree_name(path: Path, file: Any, tree: str | None) -> str:
     classes = file.classnames(cycle=False)
     trees = sorted(name for name, kind in classes.items() if kind in _TABLES)
     if tree is None and len(trees) == 1:
-        return trees[0]
+        return str(trees[0])
     if tree is None:
         raise DataError(f"{path} has {len(trees)} trees ({', '.join(trees)}); say which by 'tree:' in the mapping")
     if tree not in trees:
@@ -94,7 +94,7 @@ def _tree_name(path: Path, file: Any, tree: str | None) -> str:
 
 def _types(table: Any) -> dict[str, str]:
     if not isinstance(table, uproot.TTree):
-        return {name: str(table[name].typename) for name in table.keys()}
+        return {name: str(table[name].typename) for name in table.keys()}  # noqa: SIM118 - not a dict
     # a branch may be named by its own name or by its path through the branches it is split from
     short = dict(zip(table.keys(full_paths=False), table.values(), strict=True))
     return {name: str(branch.typename) for name, branch in short.items()}

@@ -104,7 +104,7 @@ class Selection:
             raise RecipeError(f"select: {self.text!r} must give True or False; it gives {mask.dtype}: compare it")
         return mask
 
-    def _names(self, node: ast.expr) -> list[str]:
+    def _names(self, node: ast.expr) -> list[str]:  # noqa: PLR0911 - one return per kind of node
         match node:
             case ast.Name(id=name):
                 return [name]
@@ -129,11 +129,11 @@ class Selection:
             f"comparisons, and/or/not, and {', '.join(_CALLS)}"
         )
 
-    def _value(self, node: ast.expr, fields: Callable[[str], ak.Array]) -> Any:
+    def _value(self, node: ast.expr, fields: Callable[[str], ak.Array]) -> Any:  # noqa: PLR0911
         match node:
             case ast.Name() | ast.Attribute():
                 return fields(self._names(node)[0])
-            case ast.Constant(value=value):
+            case ast.Constant(value=int() | float() as value):
                 return float(value)  # a power of whole numbers could take for ever
             case ast.BoolOp(op=op, values=values):
                 join = operator.and_ if isinstance(op, ast.And) else operator.or_
