@@ -105,7 +105,14 @@ def write_part(events: Events, path: Path) -> None:
     table = table.replace_schema_metadata({METADATA_KEY: text.encode()})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        pq.write_table(table, temporary, compression="zstd", compression_level=12, row_group_size=DEFAULT_CHUNK)
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            compression_level=12,
+            row_group_size=DEFAULT_CHUNK,
+            write_page_checksum=True,  # a flipped bit would otherwise be read as another energy
+        )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -201,7 +208,7 @@ class StoredEvents(EventSource):
 def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
     try:
         # pre_buffer would keep every row group read so far in memory
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE_BUFFER) as file:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=PAGE_BUFFER, page_checksum_verification=True) as file:
             yield from file.iter_batches(batch_size=size, use_threads=False)
     except (pa.ArrowException, OSError) as fault:
         raise DataError(f"{path} is damaged ({fault}); write it again") from fault

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import awkward as ak
 import numpy as np
 
 from showercal.errors import DataError
 from showercal.readers._mapping import Axis, Field, axes
-from showercal.units import dimension, to_internal
+from showercal.units import INTERNAL, dimension, to_internal
 
 
 def records(raw: Mapping[str, ak.Array], fields: Mapping[str, Field], *, where: str, first_event: int) -> ak.Array:
@@ -32,11 +33,12 @@ def records(raw: Mapping[str, ak.Array], fields: Mapping[str, Field], *, where: 
     columns: dict[str, ak.Array] = {}
     for name, field in fields.items():
         if field.value is not None:
-            columns[name] = _internal(ak.Array(np.full(n_events, field.value)), field)
+            constant = _internal(ak.Array(np.full(n_events, field.value)), field)
+            columns[name] = _Place(name, "a constant", where, first_event).cast(constant, field)
         else:
             place = _Place(name, str(field.branch), where, first_event)
             values = place.shaped(place.numbers(place.no_nulls(raw[name])), axes(name, field), field)
-            columns[name] = _internal(values, field)
+            columns[name] = place.cast(_internal(values, field), field)
     for collection in {name.partition(".")[0] for name, field in fields.items() if field.shape == "dense"}:
         _to_sparse(columns, collection)
     return _zip(columns, where, first_event)
@@ -63,7 +65,7 @@ class _Place:
                 f"{self} has missing values (nulls): the first at event {self.first_event + at} "
                 f"({int(missing.sum())} in {len(values)} events read at once); write the file without them"
             )
-        return ak.transform(lambda layout, **_: layout.project() if layout.is_option else None, values)
+        return ak.transform(_without_options, values)
 
     def numbers(self, values: ak.Array) -> ak.Array:
         """Refuse text, records and the like."""
@@ -98,11 +100,36 @@ class _Place:
             values = ak.to_regular(values, axis=axis)
         return values
 
+    def cast(self, values: ak.Array, field: Field) -> ak.Array:
+        """The values in the declared type; whole numbers must not change by it."""
+        if field.dtype is None:
+            return values
+        with np.errstate(invalid="ignore"):  # NaN as a whole number: found below
+            cast = ak.values_astype(values, np.dtype(field.dtype))
+        if np.dtype(field.dtype).kind == "f":
+            return cast
+        changed = cast != values
+        for _ in range(values.ndim - 1):
+            changed = ak.any(changed, axis=-1)
+        if (bad := np.asarray(ak.to_numpy(changed))).any():
+            at = int(np.argmax(bad))
+            raise DataError(
+                f"{self}: its values do not fit dtype {field.dtype}; the first at event {self.first_event + at}, which "
+                f"has {values[at].tolist() if values.ndim > 1 else values[at]}: choose another 'dtype'"
+            )
+        return cast
+
     def _dense(self, values: ak.Array) -> ak.Array:
         try:
             return ak.from_numpy(ak.to_numpy(values).reshape(len(values), -1))
         except ValueError as fault:
             raise DataError(f"{self}: shape 'dense' needs the same number of entries in every event") from fault
+
+
+def _without_options(layout: Any, **_: Any) -> Any:
+    if layout.is_option:
+        return ak.transform(_without_options, layout.project(), highlevel=False)
+    return None
 
 
 def _shape_text(shape: tuple[Axis, ...]) -> str:
@@ -114,7 +141,7 @@ def _internal(values: ak.Array, field: Field) -> ak.Array:
     if factor != 1.0:
         kind = ak.type(ak.flatten(values, axis=None)).content.primitive
         values = (values if kind.startswith("float") else ak.values_astype(values, np.float64)) * factor
-    return values if field.dtype is None else ak.values_astype(values, np.dtype(field.dtype))
+    return values
 
 
 def _to_sparse(columns: dict[str, ak.Array], collection: str) -> None:
@@ -154,6 +181,4 @@ def _zip(columns: Mapping[str, ak.Array], where: str, first_event: int) -> ak.Ar
 
 def internal_units(fields: Mapping[str, Field], dense_ids: list[str]) -> dict[str, str]:
     """Units of the fields after conversion."""
-    from showercal.units import INTERNAL
-
     return {name: INTERNAL[dimension(field.unit)] for name, field in fields.items()} | dict.fromkeys(dense_ids, "1")

@@ -122,7 +122,7 @@ class Mapping(_Strict):
 
     name: str = "mapping"
     description: str = ""
-    format: Format | Literal["auto"] = "auto"
+    format: Literal["parquet", "root", "hdf5", "auto"] = "auto"
     tree: str | None = None
     group: str | None = None
     geometry: str | None = None

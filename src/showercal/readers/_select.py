@@ -94,7 +94,7 @@ class Selection:
                 result = self._value(self._tree, fields)
             except (TypeError, ValueError, OverflowError) as fault:
                 raise RecipeError(f"select: cannot compute {self.text!r}: {fault}") from fault
-        if np.ndim(result) == 0 or getattr(result, "ndim", 1) != 1 or len(result) != n_events:
+        if not isinstance(result, (ak.Array, np.ndarray)) or result.ndim != 1 or len(result) != n_events:
             raise RecipeError(
                 f"select: {self.text!r} must give one True or False per event; close lists with any(...), all(...), "
                 "count(...) or sum(...)"
