@@ -3,14 +3,18 @@
 from showercal.readers._mapped import MappedEvents, open_mapped, read
 from showercal.readers._mapping import Field, Mapping, load_mapping, packaged_mappings
 from showercal.readers._open import open_any
+from showercal.readers._summary import Spectrum, Summary, summarise
 
 __all__ = [
     "Field",
     "MappedEvents",
     "Mapping",
+    "Spectrum",
+    "Summary",
     "load_mapping",
     "open_any",
     "open_mapped",
     "packaged_mappings",
     "read",
+    "summarise",
 ]
