@@ -1,0 +1,64 @@
+"""Options of the Geant4 backend."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from showercal.detectors import BoxCalorimeter
+from showercal.errors import RecipeError
+
+EM_ONLY: Final = "EM"
+HADRONIC: Final = "FTFP_BERT"
+_WITHOUT_STRONG_FORCE: Final = frozenset({"e-", "e+", "gamma", "mu-", "mu+"})
+
+
+@dataclass(frozen=True)
+class Geant4Options:
+    """What decides a Geant4 shower beside geometry, particle and seed.
+
+    Args:
+        physics_list: A reference list of Geant4 (FTFP_BERT, QGSP_BERT, QBBC, ...), electromagnetic option 0 unless a
+            suffix such as _EMZ asks for another; or "EM" for electromagnetic processes (option 0) and decays alone,
+            which leaves out nuclear reactions, also those of muons and photons. None takes EM for electrons, photons
+            and muons, as the published samples do, and FTFP_BERT for hadrons.
+        cut: Production cut in range for secondary photons, electrons, positrons and protons, [mm].
+        birks: Birks' constant k_B of the active material, [mm/MeV]; 0 records the deposited energy itself.
+        time_cut: Steps that begin later than this after the start are not seen, [ns]; None sees all.
+        count_tracks: Count distinct charged tracks per cell; None counts them where a layer has an absorber (in a
+            homogeneous block nearly every cell of the core holds tracks, and the count says little).
+
+    Raises:
+        RecipeError: If a number is out of range.
+    """
+
+    physics_list: str | None = None
+    cut: float = 0.7
+    birks: float = 0.0
+    time_cut: float | None = None
+    count_tracks: bool | None = None
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.cut) and self.cut > 0):
+            raise RecipeError(f"the production cut must be > 0 mm; got {self.cut}")
+        if not (math.isfinite(self.birks) and self.birks >= 0):
+            raise RecipeError(f"Birks' constant must be >= 0 mm/MeV; got {self.birks}")
+        if self.time_cut is not None and not (math.isfinite(self.time_cut) and self.time_cut > 0):
+            raise RecipeError(f"the time cut must be > 0 ns; got {self.time_cut} (leave it out to see all times)")
+
+    def physics_list_for(self, particle: str) -> str:
+        """The physics list that a particle is simulated with."""
+        if self.physics_list is not None:
+            return self.physics_list
+        return EM_ONLY if particle in _WITHOUT_STRONG_FORCE else HADRONIC
+
+    def counts_tracks(self, calorimeter: BoxCalorimeter) -> bool:
+        """Whether tracks are counted in this calorimeter."""
+        if self.count_tracks is not None:
+            return self.count_tracks
+        return any(layer.absorber is not None for layer in calorimeter.layers)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready."""
+        return asdict(self)
