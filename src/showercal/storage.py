@@ -105,6 +105,7 @@ def write_part(events: Events, path: Path) -> None:
     table = table.replace_schema_metadata({METADATA_KEY: text.encode()})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        leaves = [leaf for field in table.schema for leaf in _parquet_leaves(field.name, field.type)]
         pq.write_table(
             table,
             temporary,
@@ -112,10 +113,24 @@ def write_part(events: Events, path: Path) -> None:
             compression_level=12,
             row_group_size=DEFAULT_CHUNK,
             write_page_checksum=True,  # a flipped bit would otherwise be read as another energy
+            # measured energies hardly repeat: a dictionary only costs; their bytes in planes compress by a third more
+            use_dictionary=[name for name, kind in leaves if not pa.types.is_floating(kind)] or False,
+            column_encoding={name: "BYTE_STREAM_SPLIT" for name, kind in leaves if pa.types.is_floating(kind)},
         )
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _parquet_leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    """Names and types of a field's leaf columns, as Parquet spells them."""
+    if pa.types.is_struct(kind):
+        for inner in kind:
+            yield from _parquet_leaves(f"{path}.{inner.name}", inner.type)
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        yield from _parquet_leaves(f"{path}.list.element", kind.value_type)
+    else:
+        yield path, kind
 
 
 def part_files(folder: Path) -> list[Path]:
