@@ -36,7 +36,6 @@ class Geant4Backend(Backend):
 
     options: Geant4Options = field(default_factory=Geant4Options)
     max_attempts: int = 3
-    worker_command: tuple[str, ...] = field(default=_WORKER, repr=False)
 
     @property
     def name(self) -> str:
@@ -85,7 +84,7 @@ class Geant4Backend(Backend):
             "options": self._resolved(task).to_dict(),
         }
         environment = worker_environment(GEANT4_DATA_DIR=str(find_geant4_data(os.environ)))
-        pool = WorkerPool(self.worker_command, environment, setup, log_folder, self.max_attempts)
+        pool = WorkerPool(_WORKER, environment, setup, log_folder, self.max_attempts)
         yield from pool.run(chunks, workers, on_events)
 
     def _resolved(self, task: ShowerTask) -> Geant4Options:

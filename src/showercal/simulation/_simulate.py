@@ -119,6 +119,8 @@ def command_line(task: ShowerTask, n_events: int, decisions: Mapping[str, Any]) 
     words = ["showercal", "simulate", task.calorimeter.name, "--particle", gun["particle"], "--energy", gun["energy"]]
     words += ["--events", str(n_events), "--backend", decisions["backend"], "--seed", str(task.seed)]
     words += ["--position", f"{gun['half_width_x']:g},{gun['half_width_y']:g}"]
+    if any(task.calorimeter.magnetic_field):
+        words += ["--field", ",".join(f"{b:g}" for b in task.calorimeter.magnetic_field)]
     for key, value in decisions["settings"].items():
         option = key.replace("_", "-")
         if isinstance(value, bool):
