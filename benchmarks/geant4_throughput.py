@@ -1,0 +1,60 @@
+"""Events per second and core of the Geant4 backend.
+
+Usage: python benchmarks/geant4_throughput.py [--events N] [CASE ...]; needs GEANT4_DATA_DIR. Figures: geant4.md.
+
+One kernel in this process, its start and first events left out. Both clocks are shown: CPU time is what a core can
+do, wall time what it did while sharing the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from showercal.detectors import detector
+from showercal.simulation import Geant4Options, ParticleGun, default_half_widths, find_geant4_data, parse_spectrum
+
+# name -> detector, particle, energy, options, events
+CASES = {
+    "electrons": ("toy-sandwich", "e-", "0:10", {}, 1000),
+    "electrons-FTFP_BERT": ("toy-sandwich", "e-", "0:10", {"physics_list": "FTFP_BERT"}, 1000),
+    "electrons-steps": ("toy-sandwich", "e-", "0:10", {"time_cut": 1e9}, 1000),
+    "pions": ("toy-sandwich", "pi-", "1:60", {"birks": 0.126, "time_cut": 150.0}, 100),
+    "muons": ("pbwo4-block", "mu-", "50:8000", {}, 40),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", nargs="?", choices=CASES, default="electrons")
+    parser.add_argument("--events", type=int)
+    asked = parser.parse_args()
+    name, particle, energy, options, n_events = CASES[asked.case]
+    n_events = asked.events or n_events
+    os.environ["GEANT4_DATA_DIR"] = str(find_geant4_data(os.environ))
+    terminal = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Geant4's own words
+    from showercal.simulation._geant4_session import Geant4Session
+
+    calorimeter = detector(name)
+    gun = ParticleGun(particle, parse_spectrum(energy), *default_half_widths(calorimeter))
+    session = Geant4Session(calorimeter, particle, Geant4Options(**options))
+    session.shoot(gun.primaries(2, 0, 5), lambda: None)  # physics tables are built by the first events
+    primaries = gun.primaries(1, 0, n_events)
+    wall, cpu = time.perf_counter(), time.process_time()
+    session.shoot(primaries, lambda: None)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    print(
+        f"{asked.case}: {n_events} x {particle} of {energy} GeV in {name}: {n_events / cpu:.1f} events/s per core "
+        f"({n_events / wall:.1f} by the wall clock, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)",
+        file=terminal,
+        flush=True,
+    )
+    sys.stderr.flush()
+    os._exit(0)  # leaving through Python's exit crashes Geant4
+
+
+if __name__ == "__main__":
+    main()
