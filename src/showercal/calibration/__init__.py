@@ -1,0 +1,17 @@
+"""After the model: correct the bias of an energy estimate, on events neither trained on nor evaluated on."""
+
+from showercal.calibration._bias import BiasCorrection
+from showercal.calibration._binned import BinnedPrediction, binned_prediction
+from showercal.calibration._maps import LineMap, PowerMap, SplineMap, map_from_dict
+from showercal.calibration._smoothing import smooth_by_cp
+
+__all__ = [
+    "BiasCorrection",
+    "BinnedPrediction",
+    "LineMap",
+    "PowerMap",
+    "SplineMap",
+    "binned_prediction",
+    "map_from_dict",
+    "smooth_by_cp",
+]
