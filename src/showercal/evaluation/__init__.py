@@ -1,0 +1,33 @@
+"""Judging energies: arrays in, tidy rows with bootstrap errors out. Knows no model and no event format."""
+
+from showercal.evaluation._binning import Binning
+from showercal.evaluation._bootstrap import Bootstrap
+from showercal.evaluation._compare import Comparison, compare
+from showercal.evaluation._evaluate import evaluate
+from showercal.evaluation._measure import MethodArrays
+from showercal.evaluation._metrics import METRICS, Metric
+from showercal.evaluation._resolution_fit import TERMS, ResolutionFit, fit_resolution, resolution_curve
+from showercal.evaluation._rows import Row
+from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, quantile, sigma68
+
+__all__ = [
+    "METRICS",
+    "TERMS",
+    "Binning",
+    "Bootstrap",
+    "Comparison",
+    "MethodArrays",
+    "Metric",
+    "ResolutionFit",
+    "Row",
+    "compare",
+    "effective_width",
+    "evaluate",
+    "fit_resolution",
+    "gaussian_core",
+    "iqr",
+    "median",
+    "quantile",
+    "resolution_curve",
+    "sigma68",
+]

@@ -1,0 +1,141 @@
+"""Every metric of every method, in bins and overall, with paired bootstrap errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from showercal.errors import DataError, nearest
+from showercal.evaluation._binning import Binning
+from showercal.evaluation._bootstrap import Bootstrap
+from showercal.evaluation._measure import MethodArrays, Replicas, check_energies, measure, nothing, ratio
+from showercal.evaluation._resolution_fit import TERMS, fit_resolution
+from showercal.evaluation._rows import Row
+
+FloatArray = NDArray[np.float64]
+
+_MEANS_OF_BINS = ("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw")
+_INTERNAL = "iqr"  # becomes relative_iqr
+
+
+def evaluate(
+    energy_true: ArrayLike,
+    predictions: Mapping[str, MethodArrays],
+    reference: str,
+    binning: Binning,
+    *,
+    n_bootstrap: int = 200,
+    seed: int = 0,
+) -> list[Row]:
+    """Judge methods on the same events.
+
+    Overall values (bin None) are those of all events inside the binning taken together, except for sigma_over_sqrt_e,
+    which is the unweighted mean of the bins, as published; sigma_ratio is the ratio of these means. A bin with too few
+    events (see `Binning`) has rows with NaN and takes no part in the mean. Events outside the binning are counted in
+    ``n_events_outside`` and not judged.
+
+    Errors are standard deviations over resampled events, the same events for all methods, so that the ratios to the
+    reference have the error of a paired comparison. They do not hold the error of a bias correction fitted elsewhere.
+
+    Args:
+        energy_true: True energies, above 0, shape (B,), [GeV].
+        predictions: Energies before and after the bias correction, by method.
+        reference: The method that ratios refer to.
+        binning: Bins of the true energy.
+        n_bootstrap: Number of resampled data sets.
+        seed: Seed of the resampling.
+
+    Returns:
+        Rows, method by method; in each, metric by metric, the overall row first.
+
+    Raises:
+        DataError: If an energy is not finite, a truth is not above 0, shapes differ, or there is no such reference.
+
+    Example:
+        >>> truth = np.linspace(0.1, 10, 1000)
+        >>> exact = MethodArrays(raw=0.9 * truth, corrected=truth)
+        >>> rows = evaluate(truth, {"exact": exact}, "exact", Binning.uniform(0, 10, 5), n_bootstrap=10)
+        >>> [round(r.value, 3) for r in rows if r.metric == "bias_raw" and r.bin is None]
+        [-0.1]
+    """
+    truth = np.asarray(energy_true, dtype=np.float64)
+    methods = _checked(truth, predictions, reference)
+    bootstrap = Bootstrap(n_bootstrap, seed)
+    groups = binning.groups(truth)
+    samples = []
+    for stream, at in enumerate([*groups, np.concatenate(groups)]):
+        some = {name: arrays.take(at) for name, arrays in methods.items()}
+        enough = len(at) >= binning.min_events
+        samples.append(measure(truth[at], some, bootstrap, stream) if enough else nothing(methods, bootstrap))
+    bins, whole = samples[:-1], samples[-1]
+    for name in methods:
+        for metric in _MEANS_OF_BINS:
+            whole[name][metric] = _mean_of_bins([sample[name][metric] for sample in bins])
+    _add_ratios(samples, reference)
+    counts = [len(at) for at in groups]
+    return [row for name in methods for row in _rows(name, binning, [s[name] for s in samples], counts, len(truth))]
+
+
+def _checked(truth: FloatArray, predictions: Mapping[str, MethodArrays], reference: str) -> dict[str, MethodArrays]:
+    if reference not in predictions:
+        raise DataError(f"no predictions of the reference {reference!r}; {nearest(reference, predictions)}")
+    check_energies("energy_true", truth, truth.size, above_zero=True)
+    methods = {}
+    for name, arrays in predictions.items():
+        raw, corrected = (np.asarray(a, dtype=np.float64) for a in (arrays.raw, arrays.corrected))
+        check_energies(f"the raw prediction of {name!r}", raw, len(truth))
+        check_energies(f"the corrected prediction of {name!r}", corrected, len(truth))
+        methods[name] = MethodArrays(raw, corrected)
+    return methods
+
+
+def _mean_of_bins(values: list[FloatArray]) -> FloatArray:
+    """Unweighted mean of the bins that have a value, shape (1 + R,)."""
+    known = [v for v in values if np.isfinite(v[0])]
+    return np.mean(known, axis=0) if known else values[0]
+
+
+def _add_ratios(samples: list[dict[str, Replicas]], reference: str) -> None:
+    """Ratios to the reference, replica by replica."""
+    for sample in samples:
+        base = dict(sample[reference])
+        for replicas in sample.values():
+            replicas["relative_iqr"] = 1 - ratio(replicas[_INTERNAL], base[_INTERNAL])
+            replicas["sigma_ratio"] = ratio(replicas["sigma_over_sqrt_e"], base["sigma_over_sqrt_e"])
+            replicas["sigma_ratio_raw"] = ratio(replicas["sigma_over_sqrt_e_raw"], base["sigma_over_sqrt_e_raw"])
+
+
+def _rows(name: str, binning: Binning, samples: list[Replicas], counts: list[int], n_total: int) -> Iterator[Row]:
+    """Rows of one method; the last sample is the whole."""
+    edges = binning.edges
+    places: list[tuple[int | None, float, float]] = [(k, edges[k], edges[k + 1]) for k in range(len(binning))]
+    overall = (None, edges[0], edges[-1])
+    for metric in (m for m in samples[0] if m != _INTERNAL):
+        yield Row(name, metric, *overall, *_value_and_error(samples[-1][metric]))
+        for place, sample in zip(places, samples[:-1], strict=True):
+            yield Row(name, metric, *place, *_value_and_error(sample[metric]))
+    for term, (value, error) in _terms(samples[:-1]).items():
+        yield Row(name, term, *overall, value, error)
+    yield Row(name, "n_events", *overall, float(sum(counts)))
+    for place, n in zip(places, counts, strict=True):
+        yield Row(name, "n_events", *place, float(n))
+    yield Row(name, "n_events_outside", *overall, float(n_total - sum(counts)))
+
+
+def _value_and_error(replicas: FloatArray) -> tuple[float, float]:
+    return float(replicas[0]), float(replicas[1:].std(ddof=1))
+
+
+def _terms(bins: list[Replicas]) -> dict[str, tuple[float, float]]:
+    """a, b, c fitted to std(pred - true) / mean(true) of the bins; NaN with fewer than 4 bins or without a minimum."""
+    energy = np.array([b["energy_mean"][0] for b in bins])
+    points = [_value_and_error(b["sigma_over_sqrt_e"] / np.sqrt(b["energy_mean"])) for b in bins]
+    resolution, error = np.array(points).T
+    known = np.isfinite(resolution) & (resolution > 0) & (error > 0)
+    if np.sum(known) >= 4:
+        fit = fit_resolution(energy[known], resolution[known], error[known])
+        if fit.is_valid:
+            return {t: (float(v), float(e)) for t, v, e in zip(TERMS, fit.values, fit.errors, strict=True)}
+    return dict.fromkeys(TERMS, (float("nan"), float("nan")))

@@ -1,0 +1,146 @@
+"""All metrics of one sample of events for several methods, on the events and on the same resamples of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from showercal.errors import DataError
+from showercal.evaluation._bootstrap import Bootstrap, SortedResampler
+from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, sigma68
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+#: Values of each metric, shape (1 + R,): on the events themselves, then on R resamples.
+Replicas = dict[str, FloatArray]
+
+SAMPLE_METRICS = (
+    "energy_mean",
+    "sigma_over_sqrt_e",
+    "sigma_over_sqrt_e_raw",
+    "bias",
+    "bias_raw",
+    "response_mean",
+    "linearity",
+    "resolution_std",
+    "resolution_sigma68",
+    "resolution_iqr",
+    "resolution_gauss",
+    "resolution_effective",
+    "iqr",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class MethodArrays:
+    """What a method predicts for the events to be judged.
+
+    Args:
+        raw: Energies as the method gives them, shape (B,), [GeV].
+        corrected: After the bias correction, shape (B,), [GeV]; the main ones. Without a correction: ``raw`` again.
+    """
+
+    raw: FloatArray
+    corrected: FloatArray
+
+    def take(self, at: IntArray) -> MethodArrays:
+        """The same for some of the events."""
+        return MethodArrays(self.raw[at], self.corrected[at])
+
+
+def measure(
+    truth: FloatArray, methods: Mapping[str, MethodArrays], bootstrap: Bootstrap, stream: int
+) -> dict[str, Replicas]:
+    """Metrics of every method on one sample and on its resamples, which are the same for all methods.
+
+    Args:
+        truth: True energies, shape (B,), [GeV].
+        methods: Predictions for these events, by method.
+        bootstrap: How to resample.
+        stream: Number of the sample, so that samples are resampled independently.
+    """
+    columns = {name: _Columns(truth, arrays) for name, arrays in methods.items()}
+    blocks: dict[str, list[Replicas]] = {name: [] for name in methods}
+    for at in (np.arange(len(truth))[None], *bootstrap.resamples(len(truth), stream)):
+        energy = truth[at].mean(axis=-1)
+        for name, column in columns.items():
+            blocks[name].append(column.metrics(at, energy))
+    return {name: {key: np.concatenate([b[key] for b in parts]) for key in parts[0]} for name, parts in blocks.items()}
+
+
+def nothing(methods: Mapping[str, MethodArrays], bootstrap: Bootstrap) -> dict[str, Replicas]:
+    """What `measure` gives for a sample with too few events: NaN everywhere."""
+    empty = np.full(1 + bootstrap.n_replicas, np.nan)
+    return {name: dict.fromkeys(SAMPLE_METRICS, empty) for name in methods}
+
+
+class _Columns:
+    """One method's residuals and responses on one sample, ready to be resampled."""
+
+    def __init__(self, truth: FloatArray, arrays: MethodArrays) -> None:
+        self.residual = arrays.corrected - truth
+        self.residual_raw = arrays.raw - truth
+        self.response = SortedResampler(arrays.corrected / truth)
+
+    def metrics(self, at: IntArray, energy: FloatArray) -> Replicas:
+        """Metrics on resampled events.
+
+        Args:
+            at: Positions, shape (R, B).
+            energy: Mean true energy of each replica, shape (R,), [GeV].
+        """
+        return {"energy_mean": energy} | self._residuals(at, energy) | _responses(self.response(at))
+
+    def _residuals(self, at: IntArray, energy: FloatArray) -> Replicas:
+        residual, raw = self.residual[at], self.residual_raw[at]
+        return {
+            "sigma_over_sqrt_e": residual.std(axis=-1) / np.sqrt(energy),
+            "sigma_over_sqrt_e_raw": raw.std(axis=-1) / np.sqrt(energy),
+            "bias": residual.mean(axis=-1) / energy,
+            "bias_raw": raw.mean(axis=-1) / energy,
+        }
+
+
+def _responses(response: FloatArray) -> Replicas:
+    """Centre and widths of responses sorted along the last axis."""
+    mean = response.mean(axis=-1)
+    centre = median(response, is_sorted=True)
+    quartiles = iqr(response, is_sorted=True)
+    core_mean, core_width = gaussian_core(response, is_sorted=True)
+    return {
+        "response_mean": mean,
+        "linearity": centre,
+        "resolution_std": ratio(response.std(axis=-1), mean),
+        "resolution_sigma68": ratio(sigma68(response, is_sorted=True), centre),
+        "resolution_iqr": ratio(quartiles, 2 * centre),
+        "resolution_gauss": ratio(core_width, core_mean),
+        "resolution_effective": ratio(effective_width(response, is_sorted=True), centre),
+        "iqr": quartiles,
+    }
+
+
+def ratio(value: FloatArray, reference: FloatArray) -> FloatArray:
+    """value / reference, NaN where the reference is 0."""
+    return np.divide(value, reference, out=np.full_like(value, np.nan), where=reference != 0)
+
+
+def check_energies(name: str, energy: FloatArray, n_events: int, *, above_zero: bool = False) -> None:
+    """Refuse energies that cannot be judged.
+
+    Raises:
+        DataError: If the shape is not (n_events,), or a value is not finite (not above 0, for truth).
+    """
+    if energy.shape != (n_events,):
+        raise DataError(f"{name} must have one energy per event, shape ({n_events},); got {energy.shape}")
+    wrong = ~np.isfinite(energy) | ((energy <= 0) if above_zero else False)
+    if np.any(wrong):
+        at = int(np.argmax(wrong))
+        expected = "finite and > 0 GeV, or the response pred/true is undefined" if above_zero else "finite"
+        hint = "drop such events" if above_zero else "look for a diverged training or NaN in the inputs"
+        raise DataError(
+            f"{name} must be {expected}; got {energy[at]} at event {at} ({int(wrong.sum())} of {n_events}); {hint}"
+        )
