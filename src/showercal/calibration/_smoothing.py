@@ -28,7 +28,7 @@ def smooth_by_cp(x: FloatArray, y: FloatArray, error: FloatArray) -> tuple[Float
         Fewer than 4 points are returned as they are.
 
     References:
-        Green and Silverman, Nonparametric Regression and Generalized Linear Models (1994), section 2.1.2;
+        Green and Silverman, Nonparametric Regression and Generalized Linear Models (1994), chapter 2;
         C. L. Mallows, Technometrics 15 (1973) 661.
 
     Example:

@@ -21,7 +21,7 @@ class Bootstrap:
     Args:
         n_replicas: Number of resampled data sets, R; an error is known to 1 / sqrt(2 R), 5 % for 200.
         seed: Seed, 0 or above.
-        max_elements: Replicas times events evaluated at once; a few MB, which fit in a processor's cache.
+        max_elements: Replicas times events evaluated at once; bounds the memory.
 
     Raises:
         RecipeError: If there are fewer than 2 replicas.
@@ -32,7 +32,7 @@ class Bootstrap:
 
     n_replicas: int = 200
     seed: int = 0
-    max_elements: int = 500_000
+    max_elements: int = 1_000_000
 
     def __post_init__(self) -> None:
         if self.n_replicas < 2:

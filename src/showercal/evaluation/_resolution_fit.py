@@ -30,7 +30,7 @@ def resolution_curve(energy: ArrayLike, stochastic_term: float, constant_term: f
         sigma / E, shape (B,), no unit.
 
     References:
-        Particle Data Group, Review of Particle Physics (2024), section 35.10, eq. (35.41).
+        Particle Data Group, Review of Particle Physics, "Particle Detectors at Accelerators", on calorimeters.
 
     Example:
         >>> resolution_curve(np.array([100.0]), 0.5, 0.0, 0.0)
