@@ -1,0 +1,191 @@
+"""Bias and resolution versus energy for all methods, with error bands and a panel of ratios to the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from showercal.report._content import ReportContent
+from showercal.report._lookup import Curve, curve, energy_range, overall, ratio_curve
+from showercal.report._style import MethodStyle, figure_style, legend_on_top, method_styles, new_figure
+
+ENERGY_LABEL = r"True energy $E$ [GeV]"
+_LOG_SPAN = 50.0  # a spectrum over more than this factor is drawn on a logarithmic axis
+
+
+def resolution_figure(content: ReportContent) -> Figure | None:
+    """sigma/sqrt(E) after bias correction in bins of energy, and its ratio to the reference below.
+
+    Returns:
+        The figure, or None when no method has the metric in bins.
+    """
+    curves = _curves(content, "sigma_over_sqrt_e")
+    if not curves:
+        return None
+    return _with_ratio(content, curves, r"$\sigma/\sqrt{E}$  [$\sqrt{\mathrm{GeV}}$]", "sigma_over_sqrt_e")
+
+
+def relative_resolution_figure(content: ReportContent, metric: str = "resolution_std") -> Figure | None:
+    """sigma/E in bins of energy with the fit a/sqrt(E) (+) b/E (+) c of each method where its terms are known.
+
+    Args:
+        content: The report.
+        metric: Which width, one of the ``resolution_*`` metrics.
+
+    Returns:
+        The figure, or None when no method has the metric in bins.
+    """
+    curves = _curves(content, metric)
+    if not curves:
+        return None
+    styles = method_styles(content)
+    with figure_style():
+        figure = new_figure(7.6, 4.6)
+        axes = figure.add_subplot()
+        for name, found in curves.items():
+            fitted = _fitted(content, name, found)
+            style = styles[name]
+            axes.errorbar(
+                found.centre,
+                100 * found.value,
+                100 * np.nan_to_num(found.error),
+                fmt=style.marker,
+                color=style.colour,
+                elinewidth=1,
+                label=content.label(name),
+            )
+            if fitted is not None:
+                axes.plot(fitted[0], 100 * fitted[1], color=style.colour, ls=style.line, lw=1.2)
+        _energy_axis(content, axes)
+        axes.set_ylabel(r"$\sigma/E$  [%]")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(_sparse_minor)
+        if any(_fitted(content, name, found) is not None for name, found in curves.items()):
+            text = r"lines: fit of $a/\sqrt{E} \oplus b/E \oplus c$"
+            axes.text(0.97, 0.94, text, transform=axes.transAxes, ha="right", va="top", fontsize=11)
+        legend_on_top(figure, axes)
+    return figure
+
+
+def bias_figure(content: ReportContent) -> Figure | None:
+    """Bias in bins of energy: after the correction above, as the methods give it below.
+
+    The frame is set by the bins from ``bias_floor`` up; points outside it are marked by an arrow at its edge.
+
+    Returns:
+        The figure, or None when no method has the metric in bins.
+    """
+    panels = {
+        title: curves
+        for title, metric in (("after correction", "bias"), ("before correction", "bias_raw"))
+        if (curves := _curves(content, metric))
+    }
+    if not panels:
+        return None
+    styles = method_styles(content)
+    with figure_style():
+        figure = new_figure(7.6, 1.2 + 2.6 * len(panels))
+        column = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
+        for axes, (title, curves) in zip(column, panels.items(), strict=True):
+            axes.axhline(0, color="#8A9099", lw=0.8, zorder=1)
+            limits = bias_limits(curves, content.bias_floor)
+            for name, found in curves.items():
+                _draw_band(axes, found, styles[name], content.label(name), scale=100)
+                _draw_arrows(axes, found, styles[name], limits)
+            axes.set_ylim(*limits)
+            axes.set_ylabel(r"$\langle E_\mathrm{pred}/E \rangle - 1$  [%]")
+            axes.text(0.97, 0.93, title, transform=axes.transAxes, ha="right", va="top", fontsize=11.5)
+        _energy_axis(content, column[-1])
+        # a method may have raw results only: the panel with the most methods names them
+        legend_on_top(figure, max(column, key=lambda axes: len(axes.get_legend_handles_labels()[1])))
+    return figure
+
+
+def bias_limits(curves: Mapping[str, Curve], floor: float) -> tuple[float, float]:
+    """Frame of a bias panel in per cent, from the bins that start at ``floor`` [GeV] or above; 0 is inside."""
+    parts = []
+    for found in curves.values():
+        upper = found.low >= floor - 1e-9
+        chosen = upper if np.isfinite(found.value[upper]).any() else np.isfinite(found.value)
+        value, error = found.value[chosen], np.nan_to_num(found.error[chosen])
+        parts += [value - error, value + error]
+    values = 100 * np.concatenate(parts)
+    low, high = min(np.nanmin(values), 0.0), max(np.nanmax(values), 0.0)
+    room = max(0.15 * (high - low), 0.25)
+    return float(low - room), float(high + 1.8 * room)
+
+
+def _with_ratio(content: ReportContent, curves: Mapping[str, Curve], label: str, metric: str) -> Figure:
+    styles = method_styles(content)
+    ratios = {name: found for name in curves if (found := ratio_curve(content, name, metric)) is not None}
+    has_ratio = len(ratios) > 1 and content.reference in ratios
+    with figure_style():
+        figure = new_figure(7.6, 5.6 if has_ratio else 4.2)
+        heights = [2.3, 1] if has_ratio else [1]
+        column = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        for name, found in curves.items():
+            _draw_band(column[0], found, styles[name], content.label(name))
+        column[0].set_ylabel(label)
+        if has_ratio:
+            for name, found in ratios.items():
+                _draw_band(column[1], found, styles[name], content.label(name))
+            column[1].set_ylabel("Ratio to\n" + _short(content.label(content.reference)), loc="center")
+        _energy_axis(content, column[-1])
+        legend_on_top(figure, column[0])
+    return figure
+
+
+def _curves(content: ReportContent, metric: str) -> dict[str, Curve]:
+    return {name: found for name in content.methods if (found := curve(content, name, metric)) is not None}
+
+
+def _draw_band(axes: Axes, found: Curve, style: MethodStyle, label: str, scale: float = 1.0) -> None:
+    value, error = scale * found.value, scale * found.error
+    axes.fill_between(found.centre, value - error, value + error, color=style.colour, alpha=0.18, lw=0)
+    axes.plot(found.centre, value, color=style.colour, ls=style.line, marker=style.marker, label=label)
+
+
+def _draw_arrows(axes: Axes, found: Curve, style: MethodStyle, limits: tuple[float, float]) -> None:
+    low, high = limits
+    inset = 0.03 * (high - low)
+    value = 100 * found.value
+    for outside, at, marker in ((value > high, high - inset, "^"), (value < low, low + inset, "v")):
+        if outside.any():
+            places = found.centre[outside]
+            axes.plot(places, np.full_like(places, at), marker, color=style.colour, ms=7, mec="white", mew=0.6)
+
+
+def _fitted(content: ReportContent, name: str, found: Curve) -> tuple[np.ndarray, np.ndarray] | None:
+    terms = [overall(content, name, t) for t in ("stochastic_term", "noise_term", "constant_term")]
+    if terms[0] is None:
+        return None
+    a, b, c = (0.0 if term is None else term.value for term in terms)
+    lowest, highest = float(found.centre[0]), float(found.high[-1])
+    energy = np.geomspace(max(lowest, 1e-3 * highest), highest, 200)
+    return energy, np.sqrt(a**2 / energy + (b / energy) ** 2 + c**2)
+
+
+def _energy_axis(content: ReportContent, axes: Axes) -> None:
+    axes.set_xlabel(ENERGY_LABEL)
+    span = energy_range(content)
+    if span is None:
+        return
+    low, high = span
+    if low > 0 and high / low > _LOG_SPAN:
+        axes.set_xscale("log")
+    if high > low:
+        axes.set_xlim(low, high)
+
+
+def _sparse_minor(value: float, _: int) -> str:
+    """Labels for 2 and 5 of each decade: a log axis of one decade would otherwise have a single number."""
+    leading = round(value / 10 ** np.floor(np.log10(value)))
+    return f"{value:g}" if leading in {2, 5} else ""
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= 18 else label[:17] + "…"

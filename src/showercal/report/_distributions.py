@@ -1,0 +1,153 @@
+"""How the predictions of all events are distributed: the response in ranges of energy, and predicted versus true."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from showercal.report._content import ReportContent
+from showercal.report._style import figure_style, legend_on_top, method_styles, new_figure
+
+FloatArray = NDArray[np.float64]
+_FEW = 200  # below this number of events per range, fewer ranges and coarser bins
+
+
+def response_figure(content: ReportContent) -> Figure | None:
+    """Distributions of predicted over true energy after the correction, in up to four ranges of true energy.
+
+    Returns:
+        The figure, or None when there are no finite predictions.
+    """
+    responses = _responses(content)
+    if not responses:
+        return None
+    styles = method_styles(content)
+    edges = energy_ranges(content.energy_true)
+    n_columns = min(2, len(edges) - 1)
+    n_rows = math.ceil((len(edges) - 1) / n_columns)
+    with figure_style():
+        figure = new_figure(8.4 if n_columns == 2 else 6.0, 0.9 + 2.7 * n_rows)
+        grid = figure.subplots(n_rows, n_columns, squeeze=False)
+        for number, axes in enumerate(grid.flat):
+            if number + 1 >= len(edges):
+                axes.remove()
+                continue
+            low, high = edges[number], edges[number + 1]
+            inside = (content.energy_true >= low) & (content.energy_true < high)
+            if number + 2 == len(edges):
+                inside |= content.energy_true == high
+            chosen = {name: values[inside] for name, values in responses.items()}
+            bins = _response_bins(chosen)
+            for name, values in chosen.items():
+                finite = values[np.isfinite(values)]
+                density = np.histogram(finite, bins)[0] / max(len(finite), 1) / np.diff(bins)
+                style = styles[name]
+                axes.stairs(density, bins, color=style.colour, ls=style.line, lw=1.5, label=content.label(name))
+            axes.axvline(1, color="#8A9099", lw=0.8, zorder=0)
+            axes.set_xlim(bins[0], bins[-1])
+            axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
+            text = f"{low:g} – {high:g} GeV\n{int(inside.sum()):,} events"  # noqa: RUF001
+            axes.text(0.965, 0.93, text, transform=axes.transAxes, ha="right", va="top", fontsize=10.5)
+            if number % n_columns == 0:
+                axes.set_ylabel("Density of events")
+            if number + n_columns >= len(edges) - 1:
+                axes.set_xlabel(r"Response $E_\mathrm{pred}/E$")
+        legend_on_top(figure, grid.flat[0])
+    return figure
+
+
+def predicted_figure(content: ReportContent) -> Figure | None:
+    """Predicted (after correction) versus true energy, one 2-D histogram per method.
+
+    Returns:
+        The figure, or None when there are no finite predictions.
+    """
+    known = {name: content.energy_pred[name][1] for name in _responses(content)}
+    if not known:
+        return None
+    top = float(np.max(content.energy_true))
+    edges = np.linspace(0, 1.15 * top, 60)
+    columns = min(3, len(known))
+    n_rows = math.ceil(len(known) / columns)
+    counts = {
+        name: np.histogram2d(content.energy_true[np.isfinite(v)], v[np.isfinite(v)], bins=(edges, edges))[0]
+        for name, v in known.items()
+    }
+    most = max(2.0, *(float(c.max()) for c in counts.values()))
+    with figure_style():
+        figure = new_figure(0.9 + 2.75 * columns, 0.5 + 2.6 * n_rows)
+        grid = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False)
+        image = None
+        for number, axes in enumerate(grid.flat):
+            if number >= len(known):
+                axes.remove()
+                continue
+            name = list(known)[number]
+            image = axes.pcolormesh(
+                edges,
+                edges,
+                np.ma.masked_equal(counts[name].T, 0),
+                norm=LogNorm(1, most),
+                cmap="viridis_r",
+                rasterized=True,
+            )
+            axes.plot([0, edges[-1]], [0, edges[-1]], color="#3B3F46", lw=0.8, ls=(0, (4, 3)))
+            axes.set(xlim=(0, 1.02 * top), ylim=(0, edges[-1]))
+            axes.set_title(content.label(name), fontsize=11, loc="left")
+            if number % columns == 0:
+                axes.set_ylabel(r"$E_\mathrm{pred}$ [GeV]")
+            if number + columns >= len(known):
+                axes.set_xlabel(r"$E$ [GeV]")
+                axes.tick_params(labelbottom=True)
+        assert image is not None
+        figure.colorbar(image, ax=figure.axes, label="Events", aspect=30, pad=0.02)
+    return figure
+
+
+def energy_ranges(energy_true: FloatArray) -> FloatArray:
+    """Edges of up to four ranges that hold about equally many events, rounded to readable numbers, [GeV].
+
+    Example:
+        >>> energy_ranges(np.linspace(0.001, 9.99, 4000)).tolist()
+        [0.0, 2.5, 5.0, 7.5, 10.0]
+    """
+    n_ranges = max(1, min(4, len(energy_true) // _FEW))
+    edges = np.quantile(energy_true, np.linspace(0, 1, n_ranges + 1))
+    step = 10.0 ** math.floor(math.log10(max(float(edges[-1] - edges[0]), 1e-9) / n_ranges)) / 2
+    inner = np.round(edges[1:-1] / step) * step
+    ends = np.array([np.floor(edges[0] / step) * step, np.ceil(edges[-1] / step) * step])
+    return np.unique(np.concatenate([ends, inner]))
+
+
+def n_not_finite(content: ReportContent) -> dict[str, int]:
+    """By method, how many corrected predictions are NaN or infinite; methods without any are left out."""
+    counts = {name: int(np.sum(~np.isfinite(pair[1]))) for name, pair in content.energy_pred.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _responses(content: ReportContent) -> dict[str, FloatArray]:
+    """Corrected response by method in the order of the methods; NaN where the true energy is 0."""
+    found = {}
+    for name in content.methods:
+        if name not in content.energy_pred or not len(content.energy_true):
+            continue
+        with np.errstate(divide="ignore", invalid="ignore"):
+            response = np.asarray(content.energy_pred[name][1]) / content.energy_true
+        if np.isfinite(response).any():
+            found[name] = response
+    return found
+
+
+def _response_bins(chosen: dict[str, FloatArray]) -> FloatArray:
+    """Common bins around the bulk of all methods."""
+    values = np.concatenate([v[np.isfinite(v)] for v in chosen.values()])
+    if not len(values):
+        return np.linspace(0, 2, 41)
+    low, high = np.quantile(values, [0.004, 0.996])
+    low, high = max(0.0, min(low, 0.9)), min(max(high, 1.1), 3.0)
+    n_bins = 50 if min(len(v) for v in chosen.values()) >= 5 * _FEW else 25
+    return np.linspace(low, high, n_bins + 1)

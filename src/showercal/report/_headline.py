@@ -1,0 +1,81 @@
+"""The summary at the top of the page: one sentence and a few cards, computed from the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from showercal.report._content import ReportContent
+from showercal.report._lookup import Measured, best_method, energy_range, largest_bias, n_events, overall, ratio
+from showercal.report._rounding import rounded
+
+
+@dataclass(frozen=True)
+class Card:
+    """One headline number: what it is, the number, and a line below it."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+def headline_cards(content: ReportContent) -> list[Card]:
+    """Best method, its gain over the reference, its largest bias, sample and energy range, then the caller's facts."""
+    cards = []
+    best = best_method(content)
+    if best is not None:
+        sigma = overall(content, best, "sigma_over_sqrt_e")
+        assert sigma is not None
+        cards.append(Card("Best resolution", content.label(best), f"σ/√E = {_text(sigma)} √GeV"))
+        gain = _gain(content, best)
+        if gain is not None:
+            note = f"σ/√E against {content.label(content.reference)}"
+            cards.append(Card("Gain over the reference", f"{_text(gain)} %", note))
+        bias = largest_bias(content, best)
+        if bias is not None:
+            note = f"{content.label(best)}, bins from {content.bias_floor:g} GeV up"
+            cards.append(Card("Largest bias", f"{_text(bias.scaled(100))} %", note))
+    if count := n_events(content):
+        cards.append(Card("Test events", f"{count:,}", "neither trained nor calibrated on"))
+    span = energy_range(content)
+    if span is not None:
+        cards.append(Card("True energy", f"{span[0]:g} – {span[1]:g} GeV"))  # noqa: RUF001
+    return cards + [Card(label, value) for label, value in content.facts]
+
+
+def headline_sentence(content: ReportContent) -> str:
+    """What the comparison found, in one or two sentences; empty when nothing was measured."""
+    best = best_method(content)
+    if best is None:
+        return ""
+    sigma = overall(content, best, "sigma_over_sqrt_e")
+    assert sigma is not None
+    start = f"{content.label(best)} resolves best: σ/√E = {_text(sigma)} √GeV after the bias correction"
+    gain = _gain(content, best)
+    if gain is not None:
+        start += f", {_text(gain)} % narrower than {content.label(content.reference)}"
+    sentence = start + "."
+    others = {
+        name: found.value
+        for name in content.methods
+        if name not in {best, content.reference}
+        and (found := overall(content, name, "sigma_over_sqrt_e")) is not None
+    }
+    if others:
+        second = min(others, key=others.__getitem__)
+        measured = overall(content, second, "sigma_over_sqrt_e")
+        assert measured is not None
+        sentence += f" Next is {content.label(second)} with {_text(measured)} √GeV."
+    return sentence
+
+
+def _gain(content: ReportContent, method: str) -> Measured | None:
+    """How much narrower than the reference, in per cent; None for the reference itself."""
+    found = ratio(content, method)
+    if method == content.reference or found is None:
+        return None
+    return Measured(100 * (1 - found.value), 100 * found.error)
+
+
+def _text(one: Measured) -> str:
+    value, error = rounded(one.value, one.error)
+    return f"{value} ± {error}" if error else value

@@ -1,0 +1,56 @@
+"""The results row as Markdown tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from showercal.report._content import ReportContent
+from showercal.report._table import BinTable, Cell, bin_table, comparison_columns
+
+
+def results_markdown(content: ReportContent) -> str:
+    """All methods in one table, then sigma/sqrt(E) and bias in bins of energy; the best numbers are bold."""
+    columns = comparison_columns(content)
+    parts = [f"# {_plain(content.title)}", ""]
+    heads = ["Method", *(_plain(f"{c.heading} [{c.unit}]" if c.unit else c.heading) for c in columns)]
+    lines = [[_plain(content.label(name)), *(_cell(c.cells[name]) for c in columns)] for name in content.methods]
+    parts += [*_table(heads, lines), ""]
+    parts.append(
+        f"Resolutions are compared after the bias correction; ratios refer to {_plain(content.label(content.reference))}."
+    )
+    if content.published and content.published_note:
+        parts.append(f"Published: {_plain(content.published_note)}")
+    tables = (
+        bin_table(content, "sigma_over_sqrt_e", "σ/√E after the bias correction", "√GeV"),
+        bin_table(content, "bias", "Bias after the correction", "%", 100.0),
+    )
+    for table in tables:
+        if table is not None:
+            parts += ["", f"## {table.heading} [{table.unit}]", "", *_bins(content, table)]
+    return "\n".join(parts) + "\n"
+
+
+def write_results_markdown(content: ReportContent, path: str | Path) -> Path:
+    """Write `results_markdown` to a file and return its path."""
+    path = Path(path)
+    path.write_text(results_markdown(content), encoding="utf-8")
+    return path
+
+
+def _bins(content: ReportContent, table: BinTable) -> list[str]:
+    heads = ["E [GeV]", *(_plain(content.label(name)) for name in table.methods)]
+    return _table(heads, [[energy, *(_cell(c) for c in cells)] for energy, cells in table.lines])
+
+
+def _table(heads: list[str], lines: list[list[str]]) -> list[str]:
+    rule = ["---", *("---:" for _ in heads[1:])]
+    return [f"| {' | '.join(line)} |" for line in (heads, rule, *lines)]
+
+
+def _cell(cell: Cell) -> str:
+    return f"**{cell.text}**" if cell.is_best else cell.text
+
+
+def _plain(text: str) -> str:
+    """A user's text on one line that breaks no table."""
+    return " ".join(text.replace("|", "\\|").split())

@@ -1,0 +1,230 @@
+"""One self-contained HTML page and the figures beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Final
+
+import numpy as np
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+from plotly.offline import get_plotlyjs
+
+from showercal.report._content import ReportContent
+from showercal.report._curves import bias_figure, bias_limits, relative_resolution_figure, resolution_figure
+from showercal.report._display import display_figure
+from showercal.report._distributions import n_not_finite, predicted_figure, response_figure
+from showercal.report._glossary import METRICS, MetricText
+from showercal.report._headline import headline_cards, headline_sentence
+from showercal.report._lookup import curve, overall
+from showercal.report._markdown import write_results_markdown
+from showercal.report._rounding import rounded
+from showercal.report._side_view import side_view_figure
+from showercal.report._style import figure_style, method_styles
+from showercal.report._table import bin_table, comparison_columns
+from showercal.report._training import training_figure
+
+PNG_DPI: Final = 110
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page shows it: file name, what one sees, what it means, and the drawing as a data URL."""
+
+    name: str
+    alt: str
+    caption: str
+    source: str
+
+
+def write_report(content: ReportContent, folder: str | Path) -> Path:
+    """Write ``report.html``, ``results.md`` and ``figures/*.png, *.svg`` into a folder.
+
+    The page holds its figures, its style and the 3-D library, loads nothing from anywhere, and forbids the browser to.
+
+    Args:
+        content: What to show; sections without content are left out.
+        folder: Made when missing; files of an earlier report there are replaced.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        DataError: If the display events carry no geometry.
+    """
+    folder = Path(folder)
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    pictures = {}
+    for name, alt, caption, draw in _drawings(content):
+        figure = draw()
+        if figure is None:
+            for suffix in ("png", "svg"):  # of an earlier report, which would now be wrong
+                (figures / f"{name}.{suffix}").unlink(missing_ok=True)
+            continue
+        pictures[name] = Picture(name, alt, caption, save_figure(figure, figures, name))
+    page = folder / "report.html"
+    page.write_text(_render(content, pictures), encoding="utf-8")
+    write_results_markdown(content, folder / "results.md")
+    return page
+
+
+def save_figure(figure: Figure, folder: Path, name: str) -> str:
+    """Save as PNG and SVG, and return the SVG as a data URL."""
+    buffer = io.BytesIO()
+    with figure_style():
+        figure.savefig(folder / f"{name}.png", dpi=PNG_DPI, metadata={"Software": None})
+        figure.savefig(buffer, format="svg", dpi=PNG_DPI, metadata={"Date": None})
+    drawing = buffer.getvalue()
+    (folder / f"{name}.svg").write_bytes(drawing)
+    return "data:image/svg+xml;base64," + base64.b64encode(drawing).decode("ascii")
+
+
+def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], Figure | None]]]:
+    reference = content.label(content.reference)
+    return [
+        (
+            "resolution",
+            "Resolution versus true energy for all methods, with the ratio to the reference",
+            f"σ/√E after the bias correction; below, its ratio to {reference}. Bands are one standard error.",
+            lambda: resolution_figure(content),
+        ),
+        (
+            "relative_resolution",
+            "Relative resolution versus true energy with fits",
+            "σ/E on a logarithmic scale. A calorimeter follows a/√E ⊕ b/E ⊕ c, summed in quadrature.",
+            lambda: relative_resolution_figure(content),
+        ),
+        (
+            "bias",
+            "Bias versus true energy for all methods",
+            "Mean of predicted over true energy, minus one. Bands are one standard error. " + _outside(content),
+            lambda: bias_figure(content),
+        ),
+        (
+            "response",
+            "Distribution of the response in ranges of energy",
+            "Predicted over true energy after the correction. Narrower is better; a tail to one side is energy lost "
+            f"or mistaken. {_missing(content)}",
+            lambda: response_figure(content),
+        ),
+        (
+            "predicted",
+            "Predicted versus true energy, one histogram per method",
+            "Predicted energy after the correction versus true energy; the dashed line is a perfect answer.",
+            lambda: predicted_figure(content),
+        ),
+        (
+            "training",
+            "Training and validation loss versus epoch",
+            "Loss on the training events and on the validation events, which the fit does not see. A validation loss "
+            "that rises while the training loss falls is overtraining.",
+            lambda: training_figure(content),
+        ),
+        (
+            "side_view",
+            "Energy of the display events, seen from the side",
+            "The same events from the side, summed over y; the particle comes from the left.",
+            lambda: None if content.displays is None else side_view_figure(content.displays),
+        ),
+    ]
+
+
+def _outside(content: ReportContent) -> str:
+    """Names the points that the frame of the bias figure cuts off, so that none is hidden."""
+    texts = []
+    for metric, when in (("bias", ""), ("bias_raw", " before correction")):
+        curves = {n: c for n in content.methods if (c := curve(content, n, metric)) is not None}
+        if not curves:
+            continue
+        low, high = bias_limits(curves, content.bias_floor)
+        for name, found in curves.items():
+            for number in np.flatnonzero((100 * found.value > high) | (100 * found.value < low)):
+                value = rounded(100 * float(found.value[number]), 100 * float(found.error[number]))[0]
+                where = f"{found.low[number]:g}–{found.high[number]:g} GeV"  # noqa: RUF001
+                texts.append(f"{content.label(name)}{when} {value} % at {where}")
+    return f"Outside the frame, marked by arrows: {'; '.join(texts)}." if texts else ""
+
+
+def _missing(content: ReportContent) -> str:
+    counts = n_not_finite(content)
+    texts = [f"{content.label(name)} {count:,}" for name, count in counts.items()]
+    return f"Predictions that are not finite are left out: {', '.join(texts)}." if texts else ""
+
+
+def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
+    environment = Environment(
+        loader=PackageLoader("showercal.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    display = None if content.displays is None else display_figure(content.displays)
+    options = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["tableRotation"]}
+    bins = (
+        bin_table(content, "sigma_over_sqrt_e", "σ/√E after the bias correction", "√GeV"),
+        bin_table(content, "bias", "Bias after the correction", "%", 100.0),
+        bin_table(content, "bias_raw", "Bias before the correction", "%", 100.0),
+    )
+    return environment.get_template("report.html.j2").render(
+        content=content,
+        colours={name: style.colour for name, style in method_styles(content).items()},
+        sentence=headline_sentence(content),
+        cards=headline_cards(content),
+        columns=comparison_columns(content),
+        pictures=pictures,
+        bins=[table for table in bins if table is not None],
+        metrics=_metric_lines(content),
+        display=None
+        if display is None
+        else display.to_html(full_html=False, include_plotlyjs=False, div_id="event-display-3d", config=options),
+        plotly_js=get_plotlyjs() if display is not None else "",
+        configuration=as_yaml(content.configuration),
+        provenance=as_yaml(content.provenance),
+        timings={stage: f"{seconds:,.1f} s" for stage, seconds in content.timings.items()},
+    )
+
+
+def _metric_lines(content: ReportContent) -> list[tuple[MetricText, list[str]]]:
+    """Every metric of the rows with its text and the value over all events of each method."""
+    lines = []
+    for metric in dict.fromkeys([*METRICS, *(row["metric"] for row in content.rows)]):
+        if not any(row["metric"] == metric for row in content.rows):
+            continue
+        text = METRICS.get(metric, MetricText(metric, "", 1.0, ""))
+        cells = []
+        for name in content.methods:
+            one = overall(content, name, metric)
+            value, error = ("", "") if one is None else rounded(one.value * text.scale, one.error * text.scale)
+            if one is not None and metric in {"n_parameters", "n_events"}:
+                value = f"{round(one.value):,}"
+            cells.append(f"{value} ± {error}" if error else value)
+        lines.append((text, cells))
+    return lines
+
+
+def as_yaml(data: Mapping[str, Any]) -> str:
+    """Nested data as YAML, in its own order; "" when there is none."""
+    if not data:
+        return ""
+    return yaml.safe_dump(_plain(data), sort_keys=False, allow_unicode=True, default_flow_style=False, width=100)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
