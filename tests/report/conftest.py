@@ -22,7 +22,9 @@ LABELS = {
 }
 
 
-def row(method: str, metric: str, value: float | None, error: float | None, number: int | None = None) -> dict[str, Any]:
+def row(
+    method: str, metric: str, value: float | None, error: float | None, number: int | None = None
+) -> dict[str, Any]:
     low, high = (None, None) if number is None else (float(EDGES[number]), float(EDGES[number + 1]))
     return {
         "method": method,
@@ -88,7 +90,12 @@ def synthetic_displays() -> Events:
         ix, iy = (np.clip(np.rint(3.5 + rng.normal(0, 0.7, n_cells)).astype(int), 0, 7) for _ in range(2))
         number = np.unique(calorimeter.cell_number(layer, ix, iy))
         deposit = rng.exponential(0.012 * energy / len(number), len(number))
-        cells.append([{"id": int(c), "energy": float(e), "tracks": 1 + int(800 * e)} for c, e in zip(number, deposit)])
+        cells.append(
+            [
+                {"id": int(c), "energy": float(e), "tracks": 1 + int(800 * e)}
+                for c, e in zip(number, deposit, strict=True)
+            ]
+        )
         truth.append(energy)
     array = ak.Array({"energy_true": truth, "impact_x": [10.0] * 4, "impact_y": [-5.0] * 4, "cells": cells})
     units = {"energy_true": "GeV", "impact_x": "mm", "impact_y": "mm"}

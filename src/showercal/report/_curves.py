@@ -9,11 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from showercal.report._content import ReportContent
-from showercal.report._lookup import Curve, curve, energy_range, overall, ratio_curve
-from showercal.report._style import MethodStyle, figure_style, legend_on_top, method_styles, new_figure
+from showercal.report._lookup import Curve, curve, energy_range, overall, ratio_curve, spans_decades
+from showercal.report._style import (
+    MethodStyle,
+    figure_style,
+    legend_on_top,
+    method_styles,
+    new_figure,
+    plain_text,
+    sparse_minor,
+)
 
 ENERGY_LABEL = r"True energy $E$ [GeV]"
-_LOG_SPAN = 50.0  # a spectrum over more than this factor is drawn on a logarithmic axis
 
 
 def resolution_figure(content: ReportContent) -> Figure | None:
@@ -55,7 +62,8 @@ def relative_resolution_figure(content: ReportContent, metric: str = "resolution
                 fmt=style.marker,
                 color=style.colour,
                 elinewidth=1,
-                label=content.label(name),
+                label=plain_text(content.label(name)),
+                ms=3.8,
             )
             if fitted is not None:
                 axes.plot(fitted[0], 100 * fitted[1], color=style.colour, ls=style.line, lw=1.2)
@@ -63,7 +71,7 @@ def relative_resolution_figure(content: ReportContent, metric: str = "resolution
         axes.set_ylabel(r"$\sigma/E$  [%]")
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
-        axes.yaxis.set_minor_formatter(_sparse_minor)
+        axes.yaxis.set_minor_formatter(sparse_minor)
         if any(_fitted(content, name, found) is not None for name, found in curves.items()):
             text = r"lines: fit of $a/\sqrt{E} \oplus b/E \oplus c$"
             axes.text(0.97, 0.94, text, transform=axes.transAxes, ha="right", va="top", fontsize=11)
@@ -94,8 +102,9 @@ def bias_figure(content: ReportContent) -> Figure | None:
             axes.axhline(0, color="#8A9099", lw=0.8, zorder=1)
             limits = bias_limits(curves, content.bias_floor)
             for name, found in curves.items():
-                _draw_band(axes, found, styles[name], content.label(name), scale=100)
-                _draw_arrows(axes, found, styles[name], limits)
+                _draw_band(axes, _inside(found, limits), styles[name], plain_text(content.label(name)), scale=100)
+                place = (list(curves).index(name) + 0.5) / len(curves)
+                _draw_arrows(axes, found, styles[name], limits, place)
             axes.set_ylim(*limits)
             axes.set_ylabel(r"$\langle E_\mathrm{pred}/E \rangle - 1$  [%]")
             axes.text(0.97, 0.93, title, transform=axes.transAxes, ha="right", va="top", fontsize=11.5)
@@ -128,12 +137,12 @@ def _with_ratio(content: ReportContent, curves: Mapping[str, Curve], label: str,
         heights = [2.3, 1] if has_ratio else [1]
         column = figure.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         for name, found in curves.items():
-            _draw_band(column[0], found, styles[name], content.label(name))
+            _draw_band(column[0], found, styles[name], plain_text(content.label(name)))
         column[0].set_ylabel(label)
         if has_ratio:
             for name, found in ratios.items():
-                _draw_band(column[1], found, styles[name], content.label(name))
-            column[1].set_ylabel("Ratio to\n" + _short(content.label(content.reference)), loc="center")
+                _draw_band(column[1], found, styles[name], plain_text(content.label(name)))
+            column[1].set_ylabel("Ratio to\n" + plain_text(_short(content.label(content.reference))), loc="center")
         _energy_axis(content, column[-1])
         legend_on_top(figure, column[0])
     return figure
@@ -149,14 +158,21 @@ def _draw_band(axes: Axes, found: Curve, style: MethodStyle, label: str, scale: 
     axes.plot(found.centre, value, color=style.colour, ls=style.line, marker=style.marker, label=label)
 
 
-def _draw_arrows(axes: Axes, found: Curve, style: MethodStyle, limits: tuple[float, float]) -> None:
+def _inside(found: Curve, limits: tuple[float, float]) -> Curve:
+    """The points inside a frame in per cent; the others, which get arrows, are NaN."""
+    inside = (100 * found.value >= limits[0]) & (100 * found.value <= limits[1])
+    return Curve(found.low, found.high, np.where(inside, found.value, np.nan), found.error)
+
+
+def _draw_arrows(axes: Axes, found: Curve, style: MethodStyle, limits: tuple[float, float], place: float) -> None:
+    """Arrows at the edge of the frame for points outside; ``place`` in the bin, 0 to 1, keeps methods apart."""
     low, high = limits
-    inset = 0.03 * (high - low)
+    inset = 0.04 * (high - low)
     value = 100 * found.value
     for outside, at, marker in ((value > high, high - inset, "^"), (value < low, low + inset, "v")):
         if outside.any():
-            places = found.centre[outside]
-            axes.plot(places, np.full_like(places, at), marker, color=style.colour, ms=7, mec="white", mew=0.6)
+            places = (found.low + place * (found.high - found.low))[outside]
+            axes.plot(places, np.full_like(places, at), marker, color=style.colour, ms=5.5)
 
 
 def _fitted(content: ReportContent, name: str, found: Curve) -> tuple[np.ndarray, np.ndarray] | None:
@@ -175,16 +191,10 @@ def _energy_axis(content: ReportContent, axes: Axes) -> None:
     if span is None:
         return
     low, high = span
-    if low > 0 and high / low > _LOG_SPAN:
+    if spans_decades(content):
         axes.set_xscale("log")
     if high > low:
         axes.set_xlim(low, high)
-
-
-def _sparse_minor(value: float, _: int) -> str:
-    """Labels for 2 and 5 of each decade: a log axis of one decade would otherwise have a single number."""
-    leading = round(value / 10 ** np.floor(np.log10(value)))
-    return f"{value:g}" if leading in {2, 5} else ""
 
 
 def _short(label: str) -> str:

@@ -18,8 +18,10 @@ _FONT: Final = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-ser
 # Corners of a box as (z, x, y) signs, and the twelve triangles of its six faces.
 _CORNERS: Final = np.array([(i >> 2 & 1, i >> 1 & 1, i & 1) for i in range(8)]) * 2 - 1
 _FACES: Final = np.array(
-    [(0, 2, 3), (0, 3, 1), (4, 5, 7), (4, 7, 6), (0, 1, 5), (0, 5, 4)]
-    + [(2, 6, 7), (2, 7, 3), (0, 4, 6), (0, 6, 2), (1, 3, 7), (1, 7, 5)]
+    [
+        *((0, 2, 3), (0, 3, 1), (4, 5, 7), (4, 7, 6), (0, 1, 5), (0, 5, 4)),
+        *((2, 6, 7), (2, 7, 3), (0, 4, 6), (0, 6, 2), (1, 3, 7), (1, 7, 5)),
+    ]
 )
 
 
@@ -180,6 +182,7 @@ def _layout(calorimeter: BoxCalorimeter, limits: tuple[float, float]) -> dict[st
         "zeroline": False,
         "showspikes": False,
         "tickfont": {"size": 11},
+        "nticks": 5,
     }
     return {
         "font": {"family": _FONT, "color": "#23272E"},
@@ -196,16 +199,21 @@ def _layout(calorimeter: BoxCalorimeter, limits: tuple[float, float]) -> dict[st
                 "tickvals": [tick[0] for tick in ticks],
                 "ticktext": [tick[1] for tick in ticks],
                 "thickness": 14,
-                "len": 0.8,
+                "len": 0.75,
+                "x": 0.94,
             },
         },
         "scene": {
-            "xaxis": {**axis, "title": {"text": "depth z [mm]"}, "range": [-0.14 * calorimeter.depth, calorimeter.depth]},
+            "xaxis": {
+                **axis,
+                "title": {"text": "depth z [mm]"},
+                "range": [-0.14 * calorimeter.depth, calorimeter.depth],
+            },
             "yaxis": {**axis, "title": {"text": "x [mm]"}, "range": [-half_x, half_x]},
             "zaxis": {**axis, "title": {"text": "y [mm]"}, "range": [-half_y, half_y]},
             "aspectmode": "manual",
             "aspectratio": _aspect(calorimeter),
-            "camera": {"eye": {"x": -0.9, "y": -1.55, "z": 0.75}, "center": {"x": 0, "y": 0, "z": -0.08}},
+            "camera": {"eye": {"x": -0.62, "y": -1.38, "z": 0.6}, "center": {"x": 0, "y": 0, "z": -0.05}},
             "dragmode": "orbit",
         },
         "uirevision": "keep the view when another event is chosen",

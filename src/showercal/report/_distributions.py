@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from showercal.report._content import ReportContent
-from showercal.report._style import figure_style, legend_on_top, method_styles, new_figure
+from showercal.report._lookup import spans_decades
+from showercal.report._style import figure_style, legend_on_top, method_styles, new_figure, plain_text
 
 FloatArray = NDArray[np.float64]
 _FEW = 200  # below this number of events per range, fewer ranges and coarser bins
@@ -46,11 +47,14 @@ def response_figure(content: ReportContent) -> Figure | None:
                 finite = values[np.isfinite(values)]
                 density = np.histogram(finite, bins)[0] / max(len(finite), 1) / np.diff(bins)
                 style = styles[name]
-                axes.stairs(density, bins, color=style.colour, ls=style.line, lw=1.5, label=content.label(name))
+                axes.stairs(
+                    density, bins, color=style.colour, ls=style.line, lw=1.5, label=plain_text(content.label(name))
+                )
             axes.axvline(1, color="#8A9099", lw=0.8, zorder=0)
             axes.set_xlim(bins[0], bins[-1])
             axes.set_ylim(0, 1.12 * axes.get_ylim()[1])
-            text = f"{low:g} – {high:g} GeV\n{int(inside.sum()):,} events"  # noqa: RUF001
+            span = f"{low:g} – {high:g} GeV" if high > low else f"{low:g} GeV"
+            text = f"{span}\n{int(inside.sum()):,} events"
             axes.text(0.965, 0.93, text, transform=axes.transAxes, ha="right", va="top", fontsize=10.5)
             if number % n_columns == 0:
                 axes.set_ylabel("Density of events")
@@ -69,14 +73,16 @@ def predicted_figure(content: ReportContent) -> Figure | None:
     known = {name: content.energy_pred[name][1] for name in _responses(content)}
     if not known:
         return None
-    top = float(np.max(content.energy_true))
-    edges = np.linspace(0, 1.15 * top, 60)
+    bottom, top = float(np.min(content.energy_true)), float(np.max(content.energy_true))
+    wide = spans_decades(content) and bottom > 0
+    edges = np.geomspace(0.7 * bottom, 1.4 * top, 60) if wide else np.linspace(0, 1.15 * top, 60)
     columns = min(3, len(known))
     n_rows = math.ceil(len(known) / columns)
     counts = {
         name: np.histogram2d(content.energy_true[np.isfinite(v)], v[np.isfinite(v)], bins=(edges, edges))[0]
         for name, v in known.items()
     }
+    scale = "log" if wide else "linear"
     most = max(2.0, *(float(c.max()) for c in counts.values()))
     with figure_style():
         figure = new_figure(0.9 + 2.75 * columns, 0.5 + 2.6 * n_rows)
@@ -95,29 +101,32 @@ def predicted_figure(content: ReportContent) -> Figure | None:
                 cmap="viridis_r",
                 rasterized=True,
             )
-            axes.plot([0, edges[-1]], [0, edges[-1]], color="#3B3F46", lw=0.8, ls=(0, (4, 3)))
-            axes.set(xlim=(0, 1.02 * top), ylim=(0, edges[-1]))
-            axes.set_title(content.label(name), fontsize=11, loc="left")
+            axes.plot(edges[[0, -1]], edges[[0, -1]], color="#D55E00", lw=1.1, ls=(0, (4, 3)))
+            axes.set(xscale=scale, yscale=scale, xlim=(edges[0], 1.02 * top), ylim=(edges[0], edges[-1]))
+            axes.set_title(plain_text(content.label(name)), fontsize=11, loc="left")
             if number % columns == 0:
                 axes.set_ylabel(r"$E_\mathrm{pred}$ [GeV]")
             if number + columns >= len(known):
-                axes.set_xlabel(r"$E$ [GeV]")
                 axes.tick_params(labelbottom=True)
+            if number // columns == n_rows - 1:
+                axes.set_xlabel(r"$E$ [GeV]")
         assert image is not None
         figure.colorbar(image, ax=figure.axes, label="Events", aspect=30, pad=0.02)
     return figure
 
 
 def energy_ranges(energy_true: FloatArray) -> FloatArray:
-    """Edges of up to four ranges that hold about equally many events, rounded to readable numbers, [GeV].
+    """Edges of up to four ranges of about equally many events, rounded to readable numbers, [GeV].
 
     Example:
         >>> energy_ranges(np.linspace(0.001, 9.99, 4000)).tolist()
         [0.0, 2.5, 5.0, 7.5, 10.0]
     """
+    if np.ptp(energy_true) == 0:  # a beam of one energy
+        return np.array([energy_true[0], energy_true[0]])
     n_ranges = max(1, min(4, len(energy_true) // _FEW))
     edges = np.quantile(energy_true, np.linspace(0, 1, n_ranges + 1))
-    step = 10.0 ** math.floor(math.log10(max(float(edges[-1] - edges[0]), 1e-9) / n_ranges)) / 2
+    step = 10.0 ** math.floor(math.log10(float(edges[-1] - edges[0]) / n_ranges)) / 2
     inner = np.round(edges[1:-1] / step) * step
     ends = np.array([np.floor(edges[0] / step) * step, np.ceil(edges[-1] / step) * step])
     return np.unique(np.concatenate([ends, inner]))
@@ -147,7 +156,7 @@ def _response_bins(chosen: dict[str, FloatArray]) -> FloatArray:
     values = np.concatenate([v[np.isfinite(v)] for v in chosen.values()])
     if not len(values):
         return np.linspace(0, 2, 41)
-    low, high = np.quantile(values, [0.004, 0.996])
+    low, high = np.quantile(values, [0.01, 0.99])
     low, high = max(0.0, min(low, 0.9)), min(max(high, 1.1), 3.0)
-    n_bins = 50 if min(len(v) for v in chosen.values()) >= 5 * _FEW else 25
+    n_bins = 40 if min(len(v) for v in chosen.values()) >= 5 * _FEW else 25
     return np.linspace(low, high, n_bins + 1)

@@ -25,20 +25,20 @@ def headline_cards(content: ReportContent) -> list[Card]:
     if best is not None:
         sigma = overall(content, best, "sigma_over_sqrt_e")
         assert sigma is not None
-        cards.append(Card("Best resolution", content.label(best), f"σ/√E = {_text(sigma)} √GeV"))
+        cards.append(Card("Best resolution", content.label(best), f"σ/√E = {_text(sigma)}\u00a0√GeV"))
         gain = _gain(content, best)
         if gain is not None:
             note = f"σ/√E against {content.label(content.reference)}"
-            cards.append(Card("Gain over the reference", f"{_text(gain)} %", note))
+            cards.append(Card("Gain over the reference", f"{_text(gain)}\u00a0%", note))
         bias = largest_bias(content, best)
         if bias is not None:
-            note = f"{content.label(best)}, bins from {content.bias_floor:g} GeV up"
-            cards.append(Card("Largest bias", f"{_text(bias.scaled(100))} %", note))
+            note = f"{content.label(best)}, bins from {content.bias_floor:g}\u00a0GeV up"
+            cards.append(Card("Largest bias", f"{_text(bias.scaled(100))}\u00a0%", note))
     if count := n_events(content):
-        cards.append(Card("Test events", f"{count:,}", "neither trained nor calibrated on"))
+        cards.append(Card("Test events", f"{count:,}", "in the comparison below"))
     span = energy_range(content)
     if span is not None:
-        cards.append(Card("True energy", f"{span[0]:g} – {span[1]:g} GeV"))  # noqa: RUF001
+        cards.append(Card("True energy", f"{span[0]:g} – {span[1]:g} GeV"))
     return cards + [Card(label, value) for label, value in content.facts]
 
 
@@ -49,22 +49,21 @@ def headline_sentence(content: ReportContent) -> str:
         return ""
     sigma = overall(content, best, "sigma_over_sqrt_e")
     assert sigma is not None
-    start = f"{content.label(best)} resolves best: σ/√E = {_text(sigma)} √GeV after the bias correction"
+    start = f"{content.label(best)} resolves best: σ/√E = {_text(sigma)}\u00a0√GeV after the bias correction"
     gain = _gain(content, best)
     if gain is not None:
-        start += f", {_text(gain)} % narrower than {content.label(content.reference)}"
+        start += f", {_text(gain)}\u00a0% narrower than the reference ({content.label(content.reference)})"
     sentence = start + "."
     others = {
         name: found.value
         for name in content.methods
-        if name not in {best, content.reference}
-        and (found := overall(content, name, "sigma_over_sqrt_e")) is not None
+        if name not in {best, content.reference} and (found := overall(content, name, "sigma_over_sqrt_e")) is not None
     }
     if others:
         second = min(others, key=others.__getitem__)
         measured = overall(content, second, "sigma_over_sqrt_e")
         assert measured is not None
-        sentence += f" Next is {content.label(second)} with {_text(measured)} √GeV."
+        sentence += f" Next is {content.label(second)} with {_text(measured)}\u00a0√GeV."
     return sentence
 
 
@@ -78,4 +77,5 @@ def _gain(content: ReportContent, method: str) -> Measured | None:
 
 def _text(one: Measured) -> str:
     value, error = rounded(one.value, one.error)
-    return f"{value} ± {error}" if error else value
+    # spaces that do not break: a number stays on one line with its error and unit
+    return f"{value}\u00a0±\u00a0{error}" if error else value

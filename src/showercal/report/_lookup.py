@@ -136,6 +136,12 @@ def energy_range(content: ReportContent) -> tuple[float, float] | None:
     return None
 
 
+def spans_decades(content: ReportContent) -> bool:
+    """Whether the energies spread so far that a linear axis would hide the lower ones."""
+    span = energy_range(content)
+    return span is not None and span[0] > 0 and span[1] > 50 * span[0]
+
+
 def n_events(content: ReportContent) -> int:
     """Number of test events."""
     counts = [overall(content, m, "n_events") for m in content.methods]

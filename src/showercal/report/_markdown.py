@@ -15,9 +15,8 @@ def results_markdown(content: ReportContent) -> str:
     heads = ["Method", *(_plain(f"{c.heading} [{c.unit}]" if c.unit else c.heading) for c in columns)]
     lines = [[_plain(content.label(name)), *(_cell(c.cells[name]) for c in columns)] for name in content.methods]
     parts += [*_table(heads, lines), ""]
-    parts.append(
-        f"Resolutions are compared after the bias correction; ratios refer to {_plain(content.label(content.reference))}."
-    )
+    reference = _plain(content.label(content.reference))
+    parts.append(f"Resolutions are compared after the bias correction; ratios refer to {reference}.")
     if content.published and content.published_note:
         parts.append(f"Published: {_plain(content.published_note)}")
     tables = (

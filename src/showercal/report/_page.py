@@ -26,8 +26,8 @@ from showercal.report._markdown import write_results_markdown
 from showercal.report._rounding import rounded
 from showercal.report._side_view import side_view_figure
 from showercal.report._style import figure_style, method_styles
-from showercal.report._table import bin_table, comparison_columns
-from showercal.report._training import training_figure
+from showercal.report._table import COST, QUALITY, bin_table, comparison_columns
+from showercal.report._training import training_caption, training_figure
 
 PNG_DPI: Final = 110
 
@@ -123,7 +123,7 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
             "training",
             "Training and validation loss versus epoch",
             "Loss on the training events and on the validation events, which the fit does not see. A validation loss "
-            "that rises while the training loss falls is overtraining.",
+            f"that rises while the training loss falls is overtraining. {training_caption(content)}",
             lambda: training_figure(content),
         ),
         (
@@ -136,19 +136,22 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
 
 
 def _outside(content: ReportContent) -> str:
-    """Names the points that the frame of the bias figure cuts off, so that none is hidden."""
+    """Says which points the frame of the bias figure cuts off, so that none is hidden."""
     texts = []
-    for metric, when in (("bias", ""), ("bias_raw", " before correction")):
+    for metric, when in (("bias", "after"), ("bias_raw", "before")):
         curves = {n: c for n in content.methods if (c := curve(content, n, metric)) is not None}
         if not curves:
             continue
         low, high = bias_limits(curves, content.bias_floor)
-        for name, found in curves.items():
-            for number in np.flatnonzero((100 * found.value > high) | (100 * found.value < low)):
-                value = rounded(100 * float(found.value[number]), 100 * float(found.error[number]))[0]
-                where = f"{found.low[number]:g}–{found.high[number]:g} GeV"  # noqa: RUF001
-                texts.append(f"{content.label(name)}{when} {value} % at {where}")
-    return f"Outside the frame, marked by arrows: {'; '.join(texts)}." if texts else ""
+        values, edges = [], []
+        for found in curves.values():
+            outside = (100 * found.value > high) | (100 * found.value < low)
+            values += (100 * found.value[outside]).tolist()
+            edges += [*found.low[outside], *found.high[outside]]
+        if values:
+            span = f"{min(values):.0f} to {max(values):.0f}" if len(values) > 1 else f"{values[0]:.0f}"
+            texts.append(f"{span} % at {min(edges):g}–{max(edges):g} GeV {when} the correction")
+    return f"Arrows at the edge stand for points outside the frame: {'; '.join(texts)}." if texts else ""
 
 
 def _missing(content: ReportContent) -> str:
@@ -165,8 +168,14 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["typeset"] = lambda text: text.replace("-", "\u2212", 1) if text.startswith("-") else text
+    columns = comparison_columns(content)
     display = None if content.displays is None else display_figure(content.displays)
-    options = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["tableRotation"]}
+    options = {
+        "displaylogo": False,
+        "responsive": True,
+        "modeBarButtons": [["orbitRotation", "pan3d", "resetCameraDefault3d", "toImage"]],
+    }
     bins = (
         bin_table(content, "sigma_over_sqrt_e", "σ/√E after the bias correction", "√GeV"),
         bin_table(content, "bias", "Bias after the correction", "%", 100.0),
@@ -177,7 +186,7 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         colours={name: style.colour for name, style in method_styles(content).items()},
         sentence=headline_sentence(content),
         cards=headline_cards(content),
-        columns=comparison_columns(content),
+        groups=[(group, found) for group in (QUALITY, COST) if (found := [c for c in columns if c.group == group])],
         pictures=pictures,
         bins=[table for table in bins if table is not None],
         metrics=_metric_lines(content),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-DASH: Final = "–"  # noqa: RUF001 - what a table shows where there is no number
+DASH: Final = "–"
 
 
 def rounded(value: float, error: float = math.nan, *, digits: int = 3) -> tuple[str, str]:

@@ -62,10 +62,12 @@ def side_view_figure(events: Events) -> Figure | None:
             title = showers[number].label
             axes.set_title(title if showers[number].energy_true is None else f"E = {title}", loc="left", fontsize=11)
             if number % columns == 0:
-                axes.set_ylabel("x [mm]")
+                axes.set_ylabel(r"$x$ [mm]")
             if number + columns >= len(showers):
-                axes.set_xlabel("Depth z [mm]")
+                axes.set_xlabel(r"Depth $z$ [mm]")
                 axes.tick_params(labelbottom=True)
         assert drawn is not None
-        figure.colorbar(drawn, ax=figure.axes, label="Energy per layer and column [MeV]", aspect=30, pad=0.02)
+        figure.colorbar(
+            drawn, ax=figure.axes, label="Energy per layer and column [MeV]", aspect=30, pad=0.02, format="{x:g}"
+        )
     return figure

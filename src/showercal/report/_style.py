@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -81,6 +82,18 @@ def figure_style() -> Iterator[None]:
     )
     with mpl.rc_context(settings):
         yield
+
+
+def plain_text(text: str) -> str:
+    """A user's text for a figure: Matplotlib would read dollars as formulae, and hide labels that begin with _."""
+    safe = text.replace("$", r"\$")
+    return " " + safe if safe.startswith("_") else safe
+
+
+def sparse_minor(value: float, _: float) -> str:
+    """Minor labels of a log axis, for 2, 3 and 5 of each decade: within one decade it would have a single number."""
+    leading = round(value / 10 ** np.floor(np.log10(value)))
+    return f"{value:.3g}" if leading in {2, 3, 5} else ""
 
 
 def new_figure(width: float, height: float) -> Figure:

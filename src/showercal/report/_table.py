@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from showercal.report._content import ReportContent
 from showercal.report._lookup import Curve, Measured, curve, largest_bias, overall, ratio
 from showercal.report._rounding import DASH, rounded
+
+QUALITY: Final = "Resolution and bias"
+COST: Final = "Fitted terms and cost"
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its heading, its unit, what it means, and a cell per method."""
+    """One column: its group, heading, unit, what it means, and a cell per method."""
 
+    group: str
     heading: str
     unit: str
     meaning: str
@@ -39,6 +44,7 @@ _Lookup = Callable[[ReportContent, str], Measured | None]
 
 @dataclass(frozen=True)
 class _Recipe:
+    group: str
     heading: str
     unit: str
     meaning: str
@@ -68,7 +74,7 @@ def comparison_columns(content: ReportContent) -> list[Column]:
         cells = {
             name: Cell(*texts[name], is_best=name in best) if name in known else Cell(DASH) for name in content.methods
         }
-        columns.append(Column(recipe.heading, recipe.unit, recipe.meaning, cells))
+        columns.append(Column(recipe.group, recipe.heading, recipe.unit, recipe.meaning, cells))
     return columns
 
 
@@ -91,7 +97,7 @@ def bin_table(content: ReportContent, metric: str, heading: str, unit: str, scal
     lines = []
     for low, high in edges:
         cells = [_bin_cell(found, low, scale) for found in curves.values()]
-        lines.append((f"{low:g} – {high:g}", cells))  # noqa: RUF001
+        lines.append((f"{low:g} – {high:g}", cells))
     return BinTable(heading, unit, list(curves), lines)
 
 
@@ -115,6 +121,7 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
 
     return [
         _Recipe(
+            QUALITY,
             "σ/√E",
             "√GeV",
             "Width of predicted minus true energy after the bias correction, over √E, mean of the bins; smaller is "
@@ -123,48 +130,57 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
             best=_smallest,
         ),
         _Recipe(
+            QUALITY,
             "σ/√E raw",
             "√GeV",
             "Before the bias correction; flatters methods that pull towards the middle of the spectrum.",
             metric("sigma_over_sqrt_e_raw"),
         ),
         _Recipe(
+            QUALITY,
             "Ratio",
             "",
-            f"σ/√E over that of {content.label(content.reference)}, paired by events.",
+            f"σ/√E over that of {content.label(content.reference)}, on the same events.",
             ratio,
             best=_smallest,
             text=_ratio_text,
         ),
         _Recipe(
+            QUALITY,
             "Published",
             "√GeV",
             "σ/√E in the publication, on another sample.",
-            lambda content, method: (
-                Measured(float(content.published[method])) if method in content.published else None
-            ),
+            lambda content, method: Measured(float(content.published[method])) if method in content.published else None,
         ),
         _Recipe(
+            QUALITY,
             "Max |bias|",
             "%",
-            f"Largest |mean response − 1| of the bins from {content.bias_floor:g} GeV up.",  # noqa: RUF001
+            f"Largest |mean response − 1| of the bins from {content.bias_floor:g} GeV up.",
             largest_bias,
             scale=100,
             best=abs,
         ),
-        _Recipe("Bias, first bin", "%", "Mean response − 1 in the lowest bin.", bias_in(0), scale=100, best=abs),  # noqa: RUF001
-        _Recipe("Bias, last bin", "%", "Mean response − 1 in the highest bin.", bias_in(-1), scale=100, best=abs),  # noqa: RUF001
-        _Recipe("a", "√GeV", "Stochastic term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("stochastic_term")),
-        _Recipe("b", "MeV", "Noise term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("noise_term"), scale=1000),
-        _Recipe("c", "%", "Constant term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("constant_term"), scale=100),
-        _Recipe("Parameters", "", "Numbers that the fit adjusts.", _parameters, text=_count_text),
         _Recipe(
+            QUALITY, "Bias, first bin", "%", "Mean response − 1 in the lowest bin.", bias_in(0), scale=100, best=abs
+        ),
+        _Recipe(
+            QUALITY, "Bias, last bin", "%", "Mean response − 1 in the highest bin.", bias_in(-1), scale=100, best=abs
+        ),
+        _Recipe(COST, "a", "√GeV", "Stochastic term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("stochastic_term")),
+        _Recipe(COST, "b", "MeV", "Noise term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("noise_term"), scale=1000),
+        _Recipe(COST, "c", "%", "Constant term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("constant_term"), scale=100),
+        _Recipe(COST, "Parameters", "", "Numbers that the fit adjusts.", _parameters, text=_count_text),
+        _Recipe(
+            COST,
             "Training",
             "events/s",
             "Events that training passes per second.",
             metric("train_events_per_s"),
-            text=lambda m: (rounded(m.value)[0], ""),
+            text=_plain_text,
         ),
+        _Recipe(COST, "Fit time", "s", "Wall-clock time of the whole fit.", metric("fit_seconds"), text=_plain_text),
+        _Recipe(COST, "Width", "", "Whether the method predicts a width beside the energy.", _width, text=_width_text),
     ]
 
 
@@ -174,6 +190,21 @@ def _smallest(value: float) -> float:
 
 def _ratio_text(one: Measured) -> tuple[str, str]:
     return ("1", "") if one.value == 1 and one.error == 0 else rounded(one.value, one.error)
+
+
+def _plain_text(one: Measured) -> tuple[str, str]:
+    return rounded(one.value)[0], ""
+
+
+def _width(content: ReportContent, method: str) -> Measured | None:
+    """Whether a method predicts a width, as a number; None for all when none does, which leaves the column out."""
+    if not any(summary.has_width for summary in content.methods.values()):
+        return None
+    return Measured(float(content.methods[method].has_width))
+
+
+def _width_text(one: Measured) -> tuple[str, str]:
+    return ("yes" if one.value else "no"), ""
 
 
 def _count_text(one: Measured) -> tuple[str, str]:

@@ -11,40 +11,65 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from showercal.report._content import ReportContent
-from showercal.report._style import figure_style, method_styles, new_figure
+from showercal.report._style import figure_style, method_styles, new_figure, plain_text, sparse_minor
 
 FloatArray = NDArray[np.float64]
+_GREY = "#8A9099"
 
 
 def training_figure(content: ReportContent) -> Figure | None:
-    """Training and validation loss and learning rate of every method with a history.
+    """Training and validation loss, and the learning rate where known, of every method with a history.
 
     Returns:
         The figure, or None when no method was trained in epochs.
     """
-    trained = [name for name, method in content.methods.items() if len(method.history)]
+    trained = _trained(content)
     if not trained:
         return None
     styles = method_styles(content)
     columns = min(3, len(trained))
     n_rows = math.ceil(len(trained) / columns)
-    with_rate = any(np.isfinite(_series(content.methods[n].history, "learning_rate")).any() for n in trained)
+    rates = {name: _series(content.methods[name].history, "learning_rate") for name in trained}
+    with_rate = any(np.isfinite(rate).any() for rate in rates.values())
+    heights = [3, 1] if with_rate else [1]
     with figure_style():
         figure = new_figure(max(5.4, 4.1 * columns), (3.9 if with_rate else 3.1) * n_rows)
-        blocks = figure.subfigures(n_rows, columns, squeeze=False)
-        for number, name in enumerate(trained):
-            history = content.methods[name].history
-            block = blocks.flat[number]
-            heights = [3, 1] if with_rate else [1]
-            panels = block.subplots(len(heights), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+        grid = figure.subplots(n_rows * len(heights), columns, squeeze=False, height_ratios=heights * n_rows)
+        for number in range(n_rows * columns):
+            panels = grid[len(heights) * (number // columns) :, number % columns][: len(heights)]
+            if number >= len(trained):
+                for axes in panels:
+                    axes.remove()
+                continue
+            name = trained[number]
             _loss_panel(content, name, panels[0], styles[name].colour)
             if with_rate:
-                epochs = _series(history, "epoch")
-                panels[1].step(epochs, _series(history, "learning_rate"), where="mid", color="#5B626C", lw=1.3)
+                panels[0].tick_params(labelbottom=False)
+                panels[1].sharex(panels[0])
+                panels[1].step(_series(content.methods[name].history, "epoch"), rates[name], where="mid", color=_GREY)
                 panels[1].set_ylabel("Learning\nrate", loc="center")
-                _log_if_wide(panels[1], _series(history, "learning_rate"), 5)
+                _log_if_wide(panels[1], rates[name], 5)
             panels[-1].set_xlabel("Epoch")
     return figure
+
+
+def training_caption(content: ReportContent) -> str:
+    """How many epochs each method was trained, and how long one took where that is known."""
+    texts = []
+    for name in _trained(content):
+        history = content.methods[name].history
+        seconds = _series(history, "seconds")
+        text = f"{content.label(name)}: {len(history)} epochs"
+        if np.isfinite(seconds).any():
+            text += f" of {np.nanmean(seconds):.2g} s"
+        if content.methods[name].stopped_epoch is not None:
+            text += ", stopped early"
+        texts.append(text)
+    return "; ".join(texts) + "." if texts else ""
+
+
+def _trained(content: ReportContent) -> list[str]:
+    return [name for name, method in content.methods.items() if len(method.history)]
 
 
 def _loss_panel(content: ReportContent, name: str, axes: Axes, colour: str) -> None:
@@ -52,22 +77,28 @@ def _loss_panel(content: ReportContent, name: str, axes: Axes, colour: str) -> N
     epochs = _series(method.history, "epoch")
     train, validation = (_series(method.history, key) for key in ("train_loss", "validation_loss"))
     marker = "o" if len(epochs) < 4 else None
-    axes.plot(epochs, train, color="#8A9099", lw=1.4, marker=marker, label="training")
+    axes.plot(epochs, train, color=_GREY, lw=1.4, marker=marker, label="training")
     axes.plot(epochs, validation, color=colour, lw=1.8, marker=marker, label="validation")
     if method.best_epoch is not None and np.isfinite(validation[epochs == method.best_epoch]).any():
         best = float(validation[epochs == method.best_epoch][0])
         label = f"kept: epoch {method.best_epoch}"
         axes.plot(method.best_epoch, best, "*", ms=11, color=colour, mec="white", mew=0.7, label=label)
-    _log_if_wide(axes, np.concatenate([train, validation]), 4)
+    if _log_if_wide(axes, np.concatenate([train, validation]), 4):
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter(sparse_minor)
+    if len(epochs) > 1:
+        axes.set_xlim(epochs[0], epochs[-1])
     axes.set_ylabel("Loss")
-    axes.set_title(content.label(name), loc="left", fontsize=11.5)
+    axes.set_title(plain_text(content.label(name)), loc="left", fontsize=11.5)
     axes.legend(loc="upper right", fontsize=9.5)
 
 
-def _log_if_wide(axes: Axes, values: FloatArray, factor: float) -> None:
+def _log_if_wide(axes: Axes, values: FloatArray, factor: float) -> bool:
     finite = values[np.isfinite(values)]
-    if len(finite) and finite.min() > 0 and finite.max() > factor * finite.min():
+    wide = bool(len(finite) and finite.min() > 0 and finite.max() > factor * finite.min())
+    if wide:
         axes.set_yscale("log")
+    return wide
 
 
 def _series(history: Sequence[Mapping[str, float]], key: str) -> FloatArray:
