@@ -172,7 +172,7 @@ def _draw_arrows(axes: Axes, found: Curve, style: MethodStyle, limits: tuple[flo
     for outside, at, marker in ((value > high, high - inset, "^"), (value < low, low + inset, "v")):
         if outside.any():
             places = (found.low + place * (found.high - found.low))[outside]
-            axes.plot(places, np.full_like(places, at), marker, color=style.colour, ms=5.5)
+            axes.plot(places, np.full_like(places, at), marker, color=style.colour, ms=5)
 
 
 def _fitted(content: ReportContent, name: str, found: Curve) -> tuple[np.ndarray, np.ndarray] | None:

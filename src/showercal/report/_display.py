@@ -206,6 +206,7 @@ def _layout(calorimeter: BoxCalorimeter, limits: tuple[float, float]) -> dict[st
         "scene": {
             "xaxis": {
                 **axis,
+                "nticks": 8,
                 "title": {"text": "depth z [mm]"},
                 "range": [-0.14 * calorimeter.depth, calorimeter.depth],
             },
@@ -213,7 +214,7 @@ def _layout(calorimeter: BoxCalorimeter, limits: tuple[float, float]) -> dict[st
             "zaxis": {**axis, "title": {"text": "y [mm]"}, "range": [-half_y, half_y]},
             "aspectmode": "manual",
             "aspectratio": _aspect(calorimeter),
-            "camera": {"eye": {"x": -0.62, "y": -1.38, "z": 0.6}, "center": {"x": 0, "y": 0, "z": -0.05}},
+            "camera": {"eye": {"x": -0.66, "y": -1.46, "z": 0.62}, "center": {"x": 0, "y": 0, "z": -0.06}},
             "dragmode": "orbit",
         },
         "uirevision": "keep the view when another event is chosen",

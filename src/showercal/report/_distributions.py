@@ -7,6 +7,7 @@ import math
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from showercal.report._content import ReportContent
@@ -103,6 +104,9 @@ def predicted_figure(content: ReportContent) -> Figure | None:
             )
             axes.plot(edges[[0, -1]], edges[[0, -1]], color="#D55E00", lw=1.1, ls=(0, (4, 3)))
             axes.set(xscale=scale, yscale=scale, xlim=(edges[0], 1.02 * top), ylim=(edges[0], edges[-1]))
+            if not wide:
+                axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+                axes.xaxis.set_major_formatter("{x:g}")
             axes.set_title(plain_text(content.label(name)), fontsize=11, loc="left")
             if number % columns == 0:
                 axes.set_ylabel(r"$E_\mathrm{pred}$ [GeV]")

@@ -25,11 +25,11 @@ def headline_cards(content: ReportContent) -> list[Card]:
     if best is not None:
         sigma = overall(content, best, "sigma_over_sqrt_e")
         assert sigma is not None
-        cards.append(Card("Best resolution", content.label(best), f"σ/√E = {_text(sigma)}\u00a0√GeV"))
+        cards.append(Card("Best resolution", content.label(best), f"σ/√E = {_text(sigma)} √GeV"))
         gain = _gain(content, best)
         if gain is not None:
             note = f"σ/√E against {content.label(content.reference)}"
-            cards.append(Card("Gain over the reference", f"{_text(gain)}\u00a0%", note))
+            cards.append(Card("Gain over reference", f"{_text(gain)}\u00a0%", note))
         bias = largest_bias(content, best)
         if bias is not None:
             note = f"{content.label(best)}, bins from {content.bias_floor:g}\u00a0GeV up"

@@ -23,7 +23,7 @@ from showercal.report._glossary import METRICS, MetricText
 from showercal.report._headline import headline_cards, headline_sentence
 from showercal.report._lookup import curve, overall
 from showercal.report._markdown import write_results_markdown
-from showercal.report._rounding import rounded
+from showercal.report._rounding import DASH, rounded
 from showercal.report._side_view import side_view_figure
 from showercal.report._style import figure_style, method_styles
 from showercal.report._table import COST, QUALITY, bin_table, comparison_columns
@@ -149,7 +149,8 @@ def _outside(content: ReportContent) -> str:
             values += (100 * found.value[outside]).tolist()
             edges += [*found.low[outside], *found.high[outside]]
         if values:
-            span = f"{min(values):.0f} to {max(values):.0f}" if len(values) > 1 else f"{values[0]:.0f}"
+            least, most = f"{min(values):.0f}", f"{max(values):.0f}"
+            span = least if least == most else f"{least} to {most}"
             texts.append(f"{span} % at {min(edges):g}–{max(edges):g} GeV {when} the correction")
     return f"Arrows at the edge stand for points outside the frame: {'; '.join(texts)}." if texts else ""
 
@@ -190,6 +191,7 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         pictures=pictures,
         bins=[table for table in bins if table is not None],
         metrics=_metric_lines(content),
+        meanings=_metric_texts(content),
         display=None
         if display is None
         else display.to_html(full_html=False, include_plotlyjs=False, div_id="event-display-3d", config=options),
@@ -200,17 +202,24 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
     )
 
 
+def _metric_texts(content: ReportContent) -> list[MetricText]:
+    """What every metric among the rows means, in the order of `METRICS`; unknown metrics by their name."""
+    present = {row["metric"] for row in content.rows}
+    unknown = [MetricText(name, "", 1.0, "A metric of this study.") for name in sorted(present - set(METRICS))]
+    return [text for name, text in METRICS.items() if name in present] + unknown
+
+
 def _metric_lines(content: ReportContent) -> list[tuple[MetricText, list[str]]]:
-    """Every metric of the rows with its text and the value over all events of each method."""
+    """The value of every method over all events, for each metric that has one."""
     lines = []
     for metric in dict.fromkeys([*METRICS, *(row["metric"] for row in content.rows)]):
-        if not any(row["metric"] == metric for row in content.rows):
+        found = [overall(content, name, metric) for name in content.methods]
+        if all(one is None for one in found):
             continue
         text = METRICS.get(metric, MetricText(metric, "", 1.0, ""))
         cells = []
-        for name in content.methods:
-            one = overall(content, name, metric)
-            value, error = ("", "") if one is None else rounded(one.value * text.scale, one.error * text.scale)
+        for one in found:
+            value, error = (DASH, "") if one is None else rounded(one.value * text.scale, one.error * text.scale)
             if one is not None and metric in {"n_parameters", "n_events"}:
                 value = f"{round(one.value):,}"
             cells.append(f"{value} ± {error}" if error else value)

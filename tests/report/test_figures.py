@@ -1,0 +1,167 @@
+from collections.abc import Callable
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from showercal.detectors import detector
+from showercal.errors import DataError
+from showercal.events import Events
+from showercal.report import (
+    MethodSummary,
+    ReportContent,
+    bias_figure,
+    display_figure,
+    predicted_figure,
+    relative_resolution_figure,
+    resolution_figure,
+    response_figure,
+    side_view_figure,
+    training_figure,
+)
+from showercal.report._distributions import energy_ranges
+from showercal.report._style import method_styles
+
+Make = Callable[..., ReportContent]
+WITH_LEGEND = (resolution_figure, relative_resolution_figure, bias_figure, response_figure)
+ALL = (*WITH_LEGEND, predicted_figure, training_figure)
+
+
+def displays_of(content: ReportContent) -> Events:
+    assert content.displays is not None
+    return content.displays
+
+
+@pytest.mark.parametrize("draw", WITH_LEGEND)
+def test_legend_names_every_method(content: ReportContent, draw: Callable[[ReportContent], Figure | None]) -> None:
+    figure = draw(content)
+    assert figure is not None
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [m.label for m in content.methods.values()]
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_outer_axes_have_labels(content: ReportContent, draw: Callable[[ReportContent], Figure | None]) -> None:
+    figure = draw(content)
+    assert figure is not None
+    labels = [axes.get_xlabel() for axes in figure.axes] + [axes.get_ylabel() for axes in figure.axes]
+    assert any("[" in label or "Response" in label or label == "Epoch" for label in labels[: len(figure.axes)])
+    assert any(labels[len(figure.axes) :])
+
+
+def test_axis_labels_carry_units(content: ReportContent) -> None:
+    figure = resolution_figure(content)
+    assert figure is not None
+    upper, lower = figure.axes
+    assert lower.get_xlabel() == r"True energy $E$ [GeV]"
+    assert upper.get_ylabel() == r"$\sigma/\sqrt{E}$  [$\sqrt{\mathrm{GeV}}$]"
+
+
+def test_ratio_panel_of_the_reference_is_one(content: ReportContent) -> None:
+    figure = resolution_figure(content)
+    assert figure is not None
+    line = {line.get_label(): line for line in figure.axes[1].get_lines()}["Straight line"]
+    np.testing.assert_array_equal(line.get_ydata(), 1.0)
+
+
+def test_points_outside_the_bias_frame_become_arrows(content: ReportContent) -> None:
+    figure = bias_figure(content)
+    assert figure is not None
+    low, high = figure.axes[0].get_ylim()
+    assert high < 20  # the first bins are at about 35 %
+    arrows = [
+        line for line in figure.axes[0].get_lines() if line.get_marker() == "^" and line.get_linestyle() == "None"
+    ]
+    assert len(arrows) == len(content.methods)
+    assert all(low < float(np.ravel(arrow.get_ydata())[0]) < high for arrow in arrows)
+
+
+def test_every_method_has_its_own_look(make_content: Make) -> None:
+    methods = {f"m{n}": MethodSummary(f"Method {n}") for n in range(15)}
+    styles = method_styles(make_content(methods=methods, reference="m3", rows=[], energy_pred={}, published={}))
+    assert len({(s.colour, s.marker, str(s.line)) for s in styles.values()}) == 15
+
+
+def test_drawing_changes_no_global_state(content: ReportContent) -> None:
+    before = dict(mpl.rcParams)
+    resolution_figure(content)
+    display_figure(displays_of(content))
+    assert dict(mpl.rcParams) == before
+
+
+def test_labels_are_not_read_as_formulae(make_content: Make) -> None:
+    given = make_content()
+    methods = dict(given.methods) | {"fcn": MethodSummary(r"$\frac$ 5 $ net"), "trees": MethodSummary("_hidden")}
+    figure = resolution_figure(make_content(methods=methods))
+    assert figure is not None
+    figure.draw_without_rendering()
+    assert len(figure.legends[0].get_texts()) == 5
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_nothing_to_draw_gives_no_figure(make_content: Make, draw: Callable[[ReportContent], Figure | None]) -> None:
+    methods = {"line": MethodSummary("Line")}
+    empty = make_content(methods=methods, rows=[], energy_true=np.zeros(0), energy_pred={}, published={})
+    assert draw(empty) is None
+
+
+def test_energy_ranges() -> None:
+    assert energy_ranges(np.full(1000, 50.0)).tolist() == [50.0, 50.0]
+    assert energy_ranges(np.linspace(20, 40, 30)).tolist() == [20.0, 40.0]
+    falling = energy_ranges(np.geomspace(1, 1000, 2000))
+    assert falling[0] <= 1
+    assert falling[-1] >= 1000
+    assert np.all(np.diff(falling) > 0)
+
+
+def test_single_energy_beam_draws(make_content: Make) -> None:
+    energy = np.full(500, 50.0)
+    pred = energy + np.random.default_rng(0).normal(0, 2, 500)
+    beam = make_content(energy_true=energy, energy_pred={"line": (pred, pred)})
+    for draw in (response_figure, predicted_figure):
+        figure = draw(beam)
+        assert figure is not None
+        figure.draw_without_rendering()
+
+
+def test_display_has_a_button_per_event_in_order_of_energy(content: ReportContent) -> None:
+    figure = display_figure(displays_of(content))
+    assert figure is not None
+    (menu,) = figure.layout.updatemenus
+    assert [button.label for button in menu.buttons] == ["1 GeV", "3 GeV", "5 GeV", "9 GeV"]
+    for button in menu.buttons:
+        assert len(button.args[0]["visible"]) == len(figure.data)
+    assert "[mm]" in figure.layout.scene.xaxis.title.text
+
+
+def test_display_boxes_lie_at_the_cells(content: ReportContent) -> None:
+    """The mean of the eight corners of a box is the position of its cell."""
+    displays = displays_of(content)
+    calorimeter = detector("toy-sandwich")
+    figure = display_figure(displays)
+    assert figure is not None
+    mesh = next(trace for trace in figure.data if trace.type == "mesh3d")  # the lowest energy comes first
+    lowest = int(np.argmin(displays.energy_true))
+    cells = displays.array["cells"][lowest]
+    centre = np.stack([mesh.y, mesh.z, mesh.x]).reshape(3, -1, 8).mean(axis=2).T  # z runs along plotly's x
+    np.testing.assert_allclose(centre, calorimeter.cell_position(cells["id"].to_numpy()), atol=1e-3)
+    layer, ix, iy = (int(v[0]) for v in calorimeter.cell_index(cells["id"].to_numpy()[:1]))
+    assert mesh.hovertext[0].startswith(f"layer {layer}, ix {ix}, iy {iy}<br>")
+    assert mesh.hovertext[0].endswith("charged tracks")
+
+
+def test_display_needs_a_geometry(content: ReportContent) -> None:
+    displays = displays_of(content)
+    bare = Events(displays.array, displays.units)
+    for draw in (display_figure, side_view_figure):
+        with pytest.raises(DataError, match="carry no geometry"):
+            draw(bare)
+
+
+def test_side_view_holds_all_energy(content: ReportContent) -> None:
+    displays = displays_of(content)
+    figure = side_view_figure(displays)
+    assert figure is not None
+    shown = sum(float(np.ma.sum(axes.collections[0].get_array())) for axes in figure.axes[:4])
+    assert shown == pytest.approx(1000 * float(np.sum(displays.field("cells.energy"))))
