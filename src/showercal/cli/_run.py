@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 
-def run(  # noqa: PLR0917 (Typer passes all by name)
+def run(
     study: Annotated[str, typer.Argument(help="Name of a study (see: showercal studies), or a .yaml recipe.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; an interrupted one goes on. [default: runs/STUDY]")

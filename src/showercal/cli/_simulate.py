@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PHYSICS = "Showers (geant4)"
 
 
-def simulate(  # noqa: PLR0917 (Typer passes all by name)
+def simulate(
     detector: Annotated[str, typer.Argument(help="Name of a detector, or a .json file of a geometry.")],
     particle: Annotated[str, typer.Option(help="e-, e+, gamma, mu-, mu+, pi-, pi+, proton, ...")],
     energy: Annotated[str, typer.Option(help="Kinetic energy in GeV: 5, or flat 0:10, or flat in log E 50:8000:log.")],

@@ -29,7 +29,7 @@ class FeatureExtractor:
         config: Input name -> its options.
 
     Attributes:
-        calorimeter_: Geometry of the training events.
+        calorimeter_: Geometry of the training events; None when they carry none and only tables are used.
         shift_, scale_: Per input, shape (F,): features are (value - shift) / scale.
     """
 
@@ -40,9 +40,9 @@ class FeatureExtractor:
         """Learn geometry and scales from training events.
 
         Raises:
-            DataError: If the events have no geometry, or a field is missing.
+            DataError: If a field is missing, or cells are used and the events carry no geometry.
         """
-        self.calorimeter_ = calorimeter_of(train)
+        self.calorimeter_ = None if train.geometry is None else calorimeter_of(train)
         self.shift_: dict[str, Tensor] = {}
         self.scale_: dict[str, Tensor] = {}
         for name, spec in self.config.items():
@@ -66,7 +66,8 @@ class FeatureExtractor:
             DataError: If the events come from another geometry than the training events.
         """
         check_fitted(self, "scale_")
-        same_detector(calorimeter_of(events), self.calorimeter_)
+        if self.calorimeter_ is not None:
+            same_detector(calorimeter_of(events), self.calorimeter_)
         columns: dict[str, DenseColumn | RaggedColumn] = {}
         for name, spec in self.config.items():
             raw = self._raw(events, spec)
@@ -89,14 +90,14 @@ class FeatureExtractor:
             elif isinstance(self.config[name], Points):
                 result[name], result[f"{name}_mask"] = gathered.to_points()
             else:
-                result[name] = gathered.to_grid(self.calorimeter_.shape)
+                result[name] = gathered.to_grid(self._calorimeter().shape)
         return result
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of each input for one event: (F, L, X, Y) for voxels, (F,) otherwise (images: their own)."""
         check_fitted(self, "scale_")
         return {
-            name: (len(self.scale_[name]), *self.calorimeter_.shape)
+            name: (len(self.scale_[name]), *self._calorimeter().shape)
             if isinstance(spec, Voxels)
             else tuple(self.scale_[name].shape)
             for name, spec in self.config.items()
@@ -106,7 +107,7 @@ class FeatureExtractor:
         """Learned attributes, JSON-ready; `from_state` takes them back."""
         check_fitted(self, "scale_")
         return {
-            "geometry": self.calorimeter_.to_dict(),
+            "geometry": None if self.calorimeter_ is None else self.calorimeter_.to_dict(),
             "shift": {name: values.tolist() for name, values in self.shift_.items()},
             "scale": {name: values.tolist() for name, values in self.scale_.items()},
         }
@@ -114,16 +115,25 @@ class FeatureExtractor:
     @staticmethod
     def from_state(config: FeatureConfig, state: Mapping[str, Any]) -> FeatureExtractor:
         extractor = FeatureExtractor(config)
-        extractor.calorimeter_ = BoxCalorimeter.from_dict(state["geometry"])
+        geometry = state["geometry"]
+        extractor.calorimeter_ = None if geometry is None else BoxCalorimeter.from_dict(geometry)
         extractor.shift_ = {name: torch.tensor(values) for name, values in state["shift"].items()}
         extractor.scale_ = {name: torch.tensor(values) for name, values in state["scale"].items()}
         return extractor
+
+    def _calorimeter(self) -> BoxCalorimeter:
+        if self.calorimeter_ is None:
+            raise DataError(
+                "inputs from cells need the geometry of the events, which carry none; name it in the mapping "
+                "(geometry: toy-sandwich) or simulate them"
+            )
+        return self.calorimeter_
 
     def _raw(self, events: Events, spec: InputConfig) -> DenseColumn | RaggedColumn:
         if isinstance(spec, Voxels | Points):
             return self._hits(events, spec)
         if isinstance(spec, LayerSums):
-            sums = [layer_sums(events, self.calorimeter_, field) for field in spec.values]
+            sums = [layer_sums(events, self._calorimeter(), field) for field in spec.values]
             blocks = [np.concatenate([s, s.sum(1, keepdims=True)], axis=1) for s in sums]
             return DenseColumn(torch.from_numpy(np.concatenate(blocks, axis=1)))
         if isinstance(spec, Table):
@@ -135,10 +145,10 @@ class FeatureExtractor:
         cell = events.field("cells.id")
         offsets = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(cell, axis=1)), dtype=np.int64)])
         number = _numpy(ak.flatten(cell)).astype(np.int32)
-        self.calorimeter_.check_cells(number, where="the events given")
+        self._calorimeter().check_cells(number, where="the events given")
         values = [_numpy(ak.flatten(events.field(field))).astype(np.float32) for field in spec.values]
         if isinstance(spec, Points):
-            values.extend(self.calorimeter_.cell_position(number).astype(np.float32).T)
+            values.extend(self._calorimeter().cell_position(number).astype(np.float32).T)
         return RaggedColumn(
             torch.from_numpy(number), torch.from_numpy(np.stack(values, axis=1)), torch.from_numpy(offsets)
         )

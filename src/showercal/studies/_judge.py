@@ -45,8 +45,8 @@ def judge(
     """Correct the predictions and measure them.
 
     The main numbers use the bias correction of the recipe. A straight line leaves the shrinkage at the ends of the
-    spectrum, where a regressor looks narrower than it is; the metrics named ``..._local`` therefore use a spline through
-    the mean prediction in bins, which divides by the local slope.
+    spectrum, where a regressor looks narrower than it is; the metrics named ``..._local`` therefore use a spline
+    through the mean prediction in bins, which divides by the local slope.
 
     Args:
         recipe: Reference, bins, bootstrap.
@@ -60,9 +60,10 @@ def judge(
     corrected = {name: corrections[name].apply(prediction) for name, prediction in raw.items()}
     arrays = {name: MethodArrays(raw[name].median, corrected[name].median) for name in raw}
     local = {name: MethodArrays(raw[name].median, closures[name].apply(raw[name]).median) for name in raw}
+    bins = _binning(options)
     rows = []
     for given in (arrays, local):
-        found = evaluate(truth, given, recipe.reference, _binning(options), n_bootstrap=options.n_bootstrap, seed=options.seed)
+        found = evaluate(truth, given, recipe.reference, bins, n_bootstrap=options.n_bootstrap, seed=options.seed)
         if given is local:
             found = [replace(row, metric=_LOCAL[row.metric]) for row in found if row.metric in _LOCAL]
         rows += found
@@ -70,5 +71,5 @@ def judge(
 
 
 def _binning(options: EvaluationConfig) -> Binning:
-    make = Binning.uniform if options.spacing == "uniform" else Binning.log
+    make = Binning.uniform if options.spacing == "uniform" else Binning.logarithmic
     return make(options.low, options.high, options.n_bins)

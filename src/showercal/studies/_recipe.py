@@ -128,7 +128,8 @@ class Recipe(_Options):
     @model_validator(mode="after")
     def _reference_exists(self) -> Self:
         if self.reference not in self.methods:
-            raise ValueError(f"reference {self.reference!r} is not among the methods; {nearest(self.reference, self.methods)}")
+            hint = nearest(self.reference, self.methods)
+            raise ValueError(f"reference {self.reference!r} is not among the methods; {hint}")
         return self
 
 
@@ -151,7 +152,8 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if path.suffix not in {".yaml", ".yml"}:
         path = _STUDIES / f"{name}.yaml"
         if not path.is_file():
-            raise RecipeError(f"unknown study {str(name)!r}; {nearest(str(name), packaged_studies())}; or give a .yaml file")
+            hint = nearest(str(name), packaged_studies())
+            raise RecipeError(f"unknown study {str(name)!r}; {hint}; or give a .yaml file")
     try:
         content = yaml.safe_load(path.read_text())
     except FileNotFoundError as fault:
@@ -159,7 +161,8 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     except yaml.YAMLError as fault:
         raise RecipeError(f"{path} is not valid YAML: {fault}") from fault
     if not isinstance(content, dict):
-        raise RecipeError(f"{path} must hold a mapping of keys (name, data, methods, ...); got {type(content).__name__}")
+        kind = type(content).__name__
+        raise RecipeError(f"{path} must hold a mapping of keys (name, data, methods, ...); got {kind}")
     for text in overrides:
         _override(content, text)
     return parse_recipe(content, where=str(name))

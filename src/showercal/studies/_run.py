@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import yaml
 from safetensors.numpy import load_file, save_file
 
@@ -29,12 +27,12 @@ from showercal.studies._cache import digest, is_done, mark_done, read_done, writ
 from showercal.studies._content import report_content
 from showercal.studies._data import Parts, describe, fingerprint, locate, read_events, split
 from showercal.studies._judge import Judged, judge
-from showercal.studies._recipe import DataConfig, MethodEntry, Recipe, parse_recipe
+from showercal.studies._recipe import DataConfig, Recipe, parse_recipe
 from showercal.training import build_method, load_method
 
 _RECIPE_FILE: Final = "recipe.yaml"
 _RESULTS_FILE: Final = "results.json"
-_PACKAGES: Final = ("showercal", "torch", "lightning", "lightgbm", "numpy", "awkward", "pyarrow", "iminuit", "matplotlib")
+_PACKAGES: Final = ("showercal", "torch", "lightning", "lightgbm", "numpy", "awkward", "pyarrow", "iminuit")
 Say = Callable[[str], None]
 
 
@@ -43,7 +41,8 @@ class Run:
     """A study that was run, on disk.
 
     Attributes:
-        folder: Holds ``recipe.yaml``, ``methods/NAME/``, ``results.json``, ``results.md``, ``figures/``, ``report.html``.
+        folder: Holds ``recipe.yaml``, ``methods/NAME/``, ``results.json``, ``results.md``, ``figures/`` and
+            ``report.html``.
         recipe: What was run.
     """
 
@@ -74,7 +73,8 @@ class Run:
         for row in self.rows:
             if (row.method, row.metric, row.bin) == (method, metric, None):
                 return row.value, row.error
-        raise DataError(f"{self.folder} has no overall {metric!r} of {method!r}; methods: {', '.join(self.recipe.methods)}")
+        known = ", ".join(self.recipe.methods)
+        raise DataError(f"{self.folder} has no overall {metric!r} of {method!r}; methods: {known}")
 
     def method(self, name: str) -> Estimator:
         """A fitted method of the run."""
@@ -105,7 +105,9 @@ def open_run(folder: str | Path) -> Run:
     folder = Path(folder)
     path = folder / _RECIPE_FILE
     if not path.is_file():
-        raise DataError(f"no run in {folder}: {_RECIPE_FILE} is missing; make one with: showercal run STUDY --out {folder}")
+        raise DataError(
+            f"no run in {folder}: {_RECIPE_FILE} is missing; make one with: showercal run STUDY --out {folder}"
+        )
     return Run(folder, parse_recipe(yaml.safe_load(path.read_text()), where=str(path)))
 
 
@@ -132,7 +134,8 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
         source = fingerprint(recipe.data)
         events = read_events(recipe.data)
         parts = split(events, recipe.data.split)
-    say(f"{len(events):,} events: {len(parts.train):,} train, {len(parts.validation):,} validation, {len(parts.test):,} test")
+    sizes = (f"{len(part):,} {name}" for name, part in vars(parts).items())
+    say(f"{len(events):,} events: {', '.join(sizes)}")
     for name, entry in recipe.methods.items():
         with _timed(timings, f"fit {entry.label}"):
             _fit(run, name, parts, source, say)
@@ -268,7 +271,7 @@ def _fit_rows(run: Run) -> Iterator[Row]:
         if speed is not None:
             numbers["train_events_per_s"] = speed
         for metric, value in numbers.items():
-            yield Row(name, metric, None, None, None, float(value), None)
+            yield Row(name, metric, None, None, None, float(value))
 
 
 def versions() -> dict[str, str]:
