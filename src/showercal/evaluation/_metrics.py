@@ -36,6 +36,14 @@ _ALL = (
     Metric(
         "sigma_over_sqrt_e_raw", "The same before the bias correction (shrinkage flatters it)", "sqrt(GeV)", "lower"
     ),
+    Metric(
+        "sigma_over_sqrt_e_local",
+        "The same after a correction that follows the mean prediction bin by bin, so that its local slope is 1",
+        "sqrt(GeV)",
+        "lower",
+    ),
+    Metric("bias_local", "bias after that correction", "1", "zero"),
+    Metric("sigma_ratio_local", "sigma_over_sqrt_e_local over that of the reference (paired error)", "1", "lower"),
     Metric("bias", "mean(pred - true) / mean(true), after the correction", "1", "zero"),
     Metric("bias_raw", "The same before the correction", "1", "zero"),
     Metric("response_mean", "Mean of pred/true; ill-defined where energies reach 0, see bias", "1", "one"),
