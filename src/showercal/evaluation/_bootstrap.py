@@ -75,22 +75,30 @@ class Bootstrap:
 class SortedResampler:
     """Resampled values in rising order without sorting every replica: a counting sort on the ranks.
 
-    Equal to ``np.sort(values[positions], axis=-1)`` and several times faster.
-
     Args:
         values: Shape (B,).
+
+    Attributes:
+        order: Positions that sort the values, shape (B,).
     """
 
     def __init__(self, values: FloatArray) -> None:
-        order = np.argsort(values)
-        self.ordered = values[order]
+        self.order = np.argsort(values)
+        self._ordered = values[self.order]
         self._rank = np.empty(len(values), dtype=np.int64)
-        self._rank[order] = np.arange(len(values))
+        self._rank[self.order] = np.arange(len(values))
 
-    def __call__(self, positions: IntArray) -> FloatArray:
-        """Values at the positions, sorted along the last axis, shape (R, B)."""
+    def counts(self, positions: IntArray) -> IntArray:
+        """How often each value was drawn, in the order of the sorted values, shape (R, B).
+
+        Args:
+            positions: Shape (R, B).
+        """
         n_rows, n = positions.shape
         slots = self._rank[positions]
         slots += np.arange(0, n_rows * n, n)[:, None]
-        counts = np.bincount(slots.ravel(), minlength=n_rows * n)
-        return np.repeat(np.tile(self.ordered, n_rows), counts).reshape(n_rows, n)
+        return np.bincount(slots.ravel(), minlength=n_rows * n).reshape(n_rows, n)
+
+    def values(self, counts: IntArray) -> FloatArray:
+        """The values drawn, sorted along the last axis, shape (R, B): ``np.sort(values[positions])``, but faster."""
+        return np.repeat(np.tile(self._ordered, len(counts)), counts.ravel()).reshape(counts.shape)

@@ -82,9 +82,9 @@ class _Columns:
     """One method's residuals and responses on one sample, ready to be resampled."""
 
     def __init__(self, truth: FloatArray, arrays: MethodArrays) -> None:
-        self.residual = arrays.corrected - truth
-        self.residual_raw = arrays.raw - truth
-        self.response = SortedResampler(arrays.corrected / truth)
+        self._response = SortedResampler(arrays.corrected / truth)
+        self._corrected = _Moments((arrays.corrected - truth)[self._response.order])
+        self._raw = _Moments((arrays.raw - truth)[self._response.order])
 
     def metrics(self, at: IntArray, energy: FloatArray) -> Replicas:
         """Metrics on resampled events.
@@ -93,16 +93,36 @@ class _Columns:
             at: Positions, shape (R, B).
             energy: Mean true energy of each replica, shape (R,), [GeV].
         """
-        return {"energy_mean": energy} | self._residuals(at, energy) | _responses(self.response(at))
-
-    def _residuals(self, at: IntArray, energy: FloatArray) -> Replicas:
-        residual, raw = self.residual[at], self.residual_raw[at]
-        return {
-            "sigma_over_sqrt_e": residual.std(axis=-1) / np.sqrt(energy),
-            "sigma_over_sqrt_e_raw": raw.std(axis=-1) / np.sqrt(energy),
-            "bias": residual.mean(axis=-1) / energy,
-            "bias_raw": raw.mean(axis=-1) / energy,
+        counts = self._response.counts(at)
+        weights = counts.astype(np.float64)
+        mean, std = self._corrected.mean_and_std(weights)
+        mean_raw, std_raw = self._raw.mean_and_std(weights)
+        residuals = {
+            "energy_mean": energy,
+            "sigma_over_sqrt_e": std / np.sqrt(energy),
+            "sigma_over_sqrt_e_raw": std_raw / np.sqrt(energy),
+            "bias": mean / energy,
+            "bias_raw": mean_raw / energy,
         }
+        return residuals | _responses(self._response.values(counts))
+
+
+class _Moments:
+    """Mean and standard deviation of resampled values from how often each was drawn: a matrix product."""
+
+    def __init__(self, values: FloatArray) -> None:
+        self._centre = values.mean()
+        offset = values - self._centre  # small numbers: the difference of squares below keeps its digits
+        self._powers = np.column_stack([offset, offset**2])
+
+    def mean_and_std(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Both of shape (R,).
+
+        Args:
+            weights: How often each value was drawn, shape (R, B).
+        """
+        first, second = (weights @ self._powers / weights.shape[1]).T
+        return self._centre + first, np.sqrt(np.maximum(second - first**2, 0))
 
 
 def _responses(response: FloatArray) -> Replicas:
