@@ -129,7 +129,7 @@ def test_display_has_a_button_per_event_in_order_of_energy(content: ReportConten
     figure = display_figure(displays_of(content))
     assert figure is not None
     (menu,) = figure.layout.updatemenus
-    assert [button.label for button in menu.buttons] == ["1 GeV", "3 GeV", "5 GeV", "9 GeV"]
+    assert [button.label for button in menu.buttons] == ["1.00 GeV", "3.00 GeV", "5.00 GeV", "9.00 GeV"]
     for button in menu.buttons:
         assert len(button.args[0]["visible"]) == len(figure.data)
     assert "[mm]" in figure.layout.scene.xaxis.title.text

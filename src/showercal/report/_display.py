@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from showercal.detectors import BoxCalorimeter
 from showercal.events import Events
+from showercal.report._rounding import rounded
 from showercal.report._shower import Shower, display_geometry, display_showers
 
 FloatArray = NDArray[np.float64]
@@ -99,7 +100,7 @@ def _cells_trace(calorimeter: BoxCalorimeter, shower: Shower, limits: tuple[floa
     faces = (first + _FACES.reshape(1, -1)).reshape(-1, 3)
     tracks = None if shower.tracks is None else shower.tracks[chosen]
     text = [
-        f"layer {layer[n]}, ix {ix[n]}, iy {iy[n]}<br>{1000 * energy[n]:.3g} MeV"
+        f"layer {layer[n]}, ix {ix[n]}, iy {iy[n]}<br>{rounded(1000 * energy[n])[0]} MeV"
         + ("" if tracks is None else f"<br>{tracks[n]} charged tracks")
         for n in range(len(cell))
     ]
@@ -164,13 +165,13 @@ def _lines(points: list[tuple[float | None, float | None, float | None]], colour
 
 
 def _caption(shower: Shower) -> dict[str, Any]:
-    truth = "" if shower.energy_true is None else f"<b>E = {shower.energy_true:.3g} GeV</b> · "
+    truth = "" if shower.energy_true is None else f"<b>E = {shower.label}</b> · "
     tracks = "" if shower.tracks is None else f" · {int(shower.tracks.sum()):,} charged tracks"
-    more = "" if len(shower.cell) <= MOST_CELLS else f" (the {MOST_CELLS} highest drawn)"
-    visible = 1000 * float(shower.energy.sum())
-    text = f"{truth}{len(shower.cell):,} lit cells{more} · {visible:.3g} MeV deposited{tracks}"
+    more = "" if len(shower.cell) <= MOST_CELLS else f" (the {MOST_CELLS:,} highest drawn)"
+    visible = rounded(1000 * float(shower.energy.sum()))[0]
+    text = f"{truth}{len(shower.cell):,} lit cells{more}<br>{visible} MeV deposited{tracks}"
     place = {"xref": "paper", "yref": "paper", "x": 0, "y": 0, "xanchor": "left", "yanchor": "top"}
-    return {**place, "text": text, "showarrow": False, "font": {"size": 14}}
+    return {**place, "text": text, "align": "left", "showarrow": False, "font": {"size": 14}}
 
 
 def _layout(calorimeter: BoxCalorimeter, limits: tuple[float, float]) -> dict[str, Any]:
@@ -187,7 +188,7 @@ def _layout(calorimeter: BoxCalorimeter, limits: tuple[float, float]) -> dict[st
     return {
         "font": {"family": _FONT, "color": "#23272E"},
         "paper_bgcolor": "#FFFFFF",
-        "margin": {"l": 0, "r": 0, "t": 44, "b": 34},
+        "margin": {"l": 0, "r": 0, "t": 44, "b": 48},
         "height": 620,
         "coloraxis": {
             "cmin": limits[0],

@@ -78,6 +78,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> str:
     """Save as PNG and SVG, and return the SVG as a data URL."""
     buffer = io.BytesIO()
     with figure_style():
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once; each format would do it again
         figure.savefig(folder / f"{name}.png", dpi=PNG_DPI, metadata={"Software": None})
         figure.savefig(buffer, format="svg", dpi=PNG_DPI, metadata={"Date": None})
     drawing = buffer.getvalue()
@@ -129,7 +131,8 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
         (
             "side_view",
             "Energy of the display events, seen from the side",
-            "The same events from the side, summed over y; the particle comes from the left.",
+            "The same events from the side: energy per layer and column of cells, summed over y. The particle "
+            "comes from the left.",
             lambda: None if content.displays is None else side_view_figure(content.displays),
         ),
     ]

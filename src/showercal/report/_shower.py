@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import DataError
 from showercal.events import Events
+from showercal.report._rounding import rounded
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -37,7 +38,7 @@ class Shower:
     @property
     def label(self) -> str:
         """Its true energy for a button or a title."""
-        return "event" if self.energy_true is None else f"{self.energy_true:.3g} GeV"
+        return "event" if self.energy_true is None else f"{rounded(self.energy_true)[0]} GeV"
 
 
 def display_geometry(events: Events) -> BoxCalorimeter:

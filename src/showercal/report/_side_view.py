@@ -67,7 +67,5 @@ def side_view_figure(events: Events) -> Figure | None:
                 axes.set_xlabel(r"Depth $z$ [mm]")
                 axes.tick_params(labelbottom=True)
         assert drawn is not None
-        figure.colorbar(
-            drawn, ax=figure.axes, label="Energy per layer and column [MeV]", aspect=30, pad=0.02, format="{x:g}"
-        )
+        figure.colorbar(drawn, ax=figure.axes, label="Energy [MeV]", aspect=30, pad=0.02, format="{x:g}")
     return figure
