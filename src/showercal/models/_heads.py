@@ -44,7 +44,7 @@ class PointHead(Head):
     n_outputs = 1
 
     def forward(self, raw: Tensor) -> PointEnergy:
-        return PointEnergy(self.energy_mean + self.energy_std * raw.float()[:, 0])
+        return PointEnergy(self.energy_mean + self.energy_std * raw[:, 0].to(self.energy_mean.dtype))
 
 
 class NormalHead(Head):
@@ -53,7 +53,7 @@ class NormalHead(Head):
     n_outputs = 2
 
     def forward(self, raw: Tensor) -> NormalEnergy:
-        raw = raw.float()
+        raw = raw.to(self.energy_mean.dtype)
         # softplus keeps the width positive and its gradient finite; the floor is far below any detector's resolution
         scale = self.energy_std * (functional.softplus(raw[:, 1]) + 1e-6)
         return NormalEnergy(self.energy_mean + self.energy_std * raw[:, 0], scale)

@@ -70,6 +70,7 @@ class StraightLine(Estimator):
         return 2
 
     def save(self, folder: Path) -> None:
+        check_fitted(self, "slope_")
         learned = {"slope": self.slope_, "intercept": self.intercept_, "geometry": self.calorimeter_.to_dict()}
         write_model_file(folder, self.config, learned)
 
@@ -129,6 +130,7 @@ class LayerLine(Estimator):
         return len(self.weights_) + 1
 
     def save(self, folder: Path) -> None:
+        check_fitted(self, "weights_")
         learned: dict[str, Any] = {"weights": self.weights_.tolist(), "offset": self.offset_}
         write_model_file(folder, self.config, {**learned, "geometry": self.calorimeter_.to_dict()})
 

@@ -41,7 +41,8 @@ def sparse_pair(grid: Tensor, first: nn.Conv3d, second: nn.Conv3d) -> Tensor:
 
     # A site reaches the outputs at s - k, k in {0, 1, 2}^3; on a grid padded by two cells below, none falls outside.
     weight = second.weight.permute(1, 2, 3, 4, 0).reshape(hidden, 27 * out)
-    products = (excess @ weight).float().view(-1, out)
+    # under autocast the product comes in bf16; sums of many terms are kept in full precision
+    products = (excess @ weight).to(_bias(second).dtype).view(-1, out)
     target = (corner[:, None] + 2 * (stride_z + stride_x + 1) - patch).flatten()
     reached = products.new_zeros(B * (L + 2) * stride_z, out).index_add(0, target, products)
     inside = reached.view(B, L + 2, X + 2, Y + 2, out)[:, 2:L, 2:X, 2:Y]

@@ -83,6 +83,7 @@ class Trees(Estimator):
         return int(sum(tree["num_leaves"] for tree in self.booster_.dump_model()["tree_info"]))
 
     def save(self, folder: Path) -> None:
+        check_fitted(self, "booster_")
         write_model_file(folder, self.config, {"features": self.extractor_.state()})
         (folder / _TREES_FILE).write_text(self.booster_.model_to_string(num_iteration=self.booster_.best_iteration))
 

@@ -1,0 +1,151 @@
+"""The contract of every registered method: fit, predict, save, load, refuse."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+from samples import toy_showers
+
+from showercal import Estimator, Events, detector
+from showercal.errors import DataError, ModelFileError, NotFittedError, NoWidthError
+from showercal.training import METHODS, MethodConfig, NetworkRegressor, build_method, load_method
+
+TRACKS = ("cells.tracks",)
+GRID = {"grid": {"kind": "voxels", "values": TRACKS}}
+SUMS = {"sums": {"kind": "layer_sums", "values": TRACKS}}
+QUICK = {"epochs": 2, "batch_size": 50, "augmentation": {"input": "grid"}}
+
+# every registered kind must be here; networks with every architecture and head
+CONFIGS: dict[str, dict[str, Any]] = {
+    "straight_line": {"kind": "straight_line"},
+    "layer_line": {"kind": "layer_line"},
+    "trees": {"kind": "trees", "features": SUMS, "min_events_per_leaf": 5},
+    "fcn": {"kind": "network", "network": {"name": "fcn"}, "features": GRID, "training": QUICK},
+    "convnet": {"kind": "network", "network": {"name": "convnet"}, "features": GRID, "training": QUICK},
+    "fcn-normal": {
+        "kind": "network",
+        "network": {"name": "fcn", "widths": [32], "head": "normal"},
+        "features": {**GRID, **SUMS},
+        "loss": "nll",
+        "training": QUICK,
+    },
+    "convnet-normal": {
+        "kind": "network",
+        "network": {"name": "convnet", "head": "normal"},
+        "features": {**GRID, **SUMS},
+        "loss": "nll",
+        "training": QUICK,
+    },
+}
+
+
+def build(name: str) -> Estimator:
+    method = build_method(TypeAdapter(MethodConfig).validate_python(CONFIGS[name]))
+    if isinstance(method, NetworkRegressor):
+        method.progress = False
+    return method
+
+
+@pytest.fixture(scope="module")
+def events() -> Events:
+    return toy_showers(300)
+
+
+@pytest.fixture(scope="module", params=list(CONFIGS))
+def fitted(request: pytest.FixtureRequest, events: Events) -> Iterator[Estimator]:
+    yield build(request.param).fit(events[:200], events[200:])
+
+
+def test_every_registered_method_is_tested() -> None:
+    assert {config["kind"] for config in CONFIGS.values()} == set(METHODS)
+
+
+def test_fit_returns_self(events: Events) -> None:
+    method = build("straight_line")
+    assert method.fit(events[:200], events[200:]) is method
+
+
+def test_predicts_energies_of_any_number_of_events(fitted: Estimator, events: Events) -> None:
+    whole = fitted.predict(events).median
+    assert whole.shape == (300,)
+    assert whole.dtype == np.float64
+    assert np.isfinite(whole).all()
+    # something was learnt: a constant, or half the events dropped, would not follow the truth
+    assert np.corrcoef(whole, events.energy_true)[0, 1] > 0.5
+    for chosen in (np.array([7]), np.array([299, 0, 7]), np.arange(130)):
+        # float32 sums come in another order for another batch
+        np.testing.assert_allclose(fitted.predict(events[chosen]).median, whole[chosen], rtol=2e-4, atol=2e-4)
+
+
+def test_save_and_load_give_the_same_numbers(fitted: Estimator, events: Events, tmp_path: Path) -> None:
+    fitted.save(tmp_path / "model")
+    again = load_method(tmp_path / "model")
+    assert type(again) is type(fitted)
+    assert again.n_parameters == fitted.n_parameters
+    assert not list((tmp_path / "model").glob("*.pkl")) + list((tmp_path / "model").glob("*.ckpt"))
+    before, after = fitted.predict(events), again.predict(events)
+    for name, values in before.arrays().items():
+        np.testing.assert_array_equal(after.arrays()[name], values)
+
+
+def test_says_whether_it_has_a_width(fitted: Estimator, events: Events) -> None:
+    prediction = fitted.predict(events)
+    if prediction.has_width:
+        assert (prediction.std > 0).all()
+    else:
+        with pytest.raises(NoWidthError, match="one energy per event"):
+            _ = prediction.std
+
+
+def test_refuses_another_detector(fitted: Estimator, events: Events) -> None:
+    other = replace(detector("toy-sandwich"), cell_x=70.0, name="narrow").to_dict()
+    with pytest.raises(DataError, match="trained on 'toy-sandwich'"):
+        fitted.predict(replace(events, geometry=other))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_refuses_to_predict_or_save_before_fit(name: str, events: Events, tmp_path: Path) -> None:
+    with pytest.raises(NotFittedError, match="call fit"):
+        build(name).predict(events)
+    with pytest.raises(NotFittedError, match="call fit"):
+        build(name).save(tmp_path)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_same_seed_same_result(name: str, events: Events) -> None:
+    first, second = (build(name).fit(events[:200], events[200:]).predict(events) for _ in range(2))
+    np.testing.assert_array_equal(first.median, second.median)
+
+
+@pytest.mark.parametrize("name", [name for name, config in CONFIGS.items() if config["kind"] == "network"])
+def test_gradients_reach_all_parameters(name: str, events: Events) -> None:
+    method = build(name).fit(events[:200], events[200:])
+    assert isinstance(method, NetworkRegressor)
+    network = method.network_.train()
+    columns = method.extractor_.transform(events)
+    distribution = network(method.extractor_.batch(columns, torch.arange(300)))
+    loss = distribution.mean.square().mean()
+    if hasattr(distribution, "scale"):
+        loss = loss + distribution.scale.square().mean()
+    loss.backward()
+    for label, parameter in network.named_parameters():
+        assert parameter.grad is not None, label
+        assert (parameter.grad != 0).any(), label
+
+
+def test_damaged_models_are_refused(events: Events, tmp_path: Path) -> None:
+    build("fcn").fit(events[:200], events[200:]).save(tmp_path)
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelFileError, match="missing or damaged"):
+        load_method(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(ModelFileError, match="damaged"):
+        load_method(tmp_path)
+    with pytest.raises(ModelFileError, match="no fitted method"):
+        load_method(tmp_path / "nowhere")
