@@ -73,7 +73,8 @@ def test_images_keep_their_shape(make_events: MakeEvents, rng: np.random.Generat
     events = make_events(12)
     image = rng.normal(size=(12, 4, 2))
     events = replace(
-        events, array=ak.with_field(events.array, image, "front"),
+        events,
+        array=ak.with_field(events.array, image, "front"),
         units={**events.units, "front": "GeV"},
     )
     extractor = FeatureExtractor({"front": Images(values=("front",))}).fit(events)
@@ -88,7 +89,9 @@ def test_points_carry_positions(make_events: MakeEvents) -> None:
     points = features["set"] * extractor.scale_["set"] + extractor.shift_["set"]
     event = int(np.argmax(ak.num(events.field("cells.id"))))
     expected = calorimeter.cell_position(ak.to_numpy(events.array[event].cells.id))
-    np.testing.assert_allclose(points[event][features["set_mask"][event]][:, 1:].numpy(), expected, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(
+        points[event][features["set_mask"][event]][:, 1:].numpy(), expected, rtol=1e-4, atol=1e-2
+    )
 
 
 def test_state_survives_json(make_events: MakeEvents) -> None:

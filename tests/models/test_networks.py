@@ -7,8 +7,8 @@ from torch.nn import functional
 
 from showercal.errors import NoWidthError, RecipeError
 from showercal.models import NormalEnergy, PointEnergy, build_network
+from showercal.models._lit_layers import convolution_pair
 from showercal.models._networks import ConvNetConfig, DenseNetConfig, valid_convolution
-from showercal.models._sparse_convolution import sparse_pair
 from showercal.training._regressor import count_parameters
 
 SANDWICH = {"grid": (1, 17, 8, 8)}
@@ -27,14 +27,14 @@ def sparse_grid(seed: int, *shape: int, lit: float = 0.03) -> torch.Tensor:
 
 @pytest.mark.parametrize("lit", [0.0, 0.02, 1.0])
 @pytest.mark.parametrize("channels", [1, 2])
-def test_sparse_pair_is_exact(channels: int, lit: float) -> None:
+def test_convolution_pair_is_exact(channels: int, lit: float) -> None:
     torch.manual_seed(1)
     first = nn.Conv3d(channels, 4, 3, padding=1).double()
     second = nn.Conv3d(4, 3, 3).double()
     grid = sparse_grid(2, 5, channels, 6, 8, 7, lit=lit)
     grid[0] = 0
     grid[1, :, 0, 0, 0] = grid[1, :, -1, -1, -1] = 1.0  # corners
-    fast = sparse_pair(grid, first, second)
+    fast = convolution_pair(grid, first, second)
     slow = second(functional.relu(first(grid))).permute(0, 2, 3, 4, 1)
     torch.testing.assert_close(fast, slow, rtol=1e-12, atol=1e-12)
     parameters = [*first.parameters(), *second.parameters()]

@@ -78,7 +78,9 @@ def test_resumed_equals_uninterrupted(name: str, tmp_path: Path) -> None:
     events = toy_showers(100, seed=2)
     for part, values in reference.predict(events).arrays().items():
         np.testing.assert_array_equal(resumed.predict(events).arrays()[part], values)
-    without_clock = [[{k: v for k, v in row.items() if k != "seconds"} for row in m.history_] for m in (reference, resumed)]
+    without_clock = [
+        [{k: v for k, v in row.items() if k != "seconds"} for row in m.history_] for m in (reference, resumed)
+    ]
     assert without_clock[0] == without_clock[1]
     assert not list(tmp_path.glob("*.ckpt")), "a finished fit leaves no checkpoint"
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from showercal.errors import RecipeError
 from showercal.models._distribution import EnergyDistribution
 from showercal.models._heads import HEADS, Head
-from showercal.models._sparse_convolution import sparse_pair
+from showercal.models._lit_layers import convolution_pair
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -112,7 +112,7 @@ class ConvNet(nn.Module):
 
     def forward(self, features: Mapping[str, Tensor]) -> EnergyDistribution:
         """Features, the grid (B, F, L, X, Y) among them, -> distribution of B events."""
-        hidden = functional.relu(sparse_pair(features[self.grid], self.first, self.second))
+        hidden = functional.relu(convolution_pair(features[self.grid], self.first, self.second))
         hidden = functional.relu(valid_convolution(hidden, self.third))
         joined = torch.cat([hidden.flatten(1), *(features[name].flatten(1) for name in self.others)], 1)
         distribution: EnergyDistribution = self.head(self.layers(joined))
