@@ -14,11 +14,27 @@ if TYPE_CHECKING:
     from showercal.estimator import Estimator
     from showercal.events import Events
     from showercal.prediction import Prediction
+    from showercal.readers import open_any
     from showercal.storage import open_events
+    from showercal.studies import Run, load_recipe, open_run, run_study
+    from showercal.training import load_method
 
 __version__ = version("showercal")
 
-__all__ = ["BoxCalorimeter", "Estimator", "Events", "Prediction", "detector", "open_events"]
+__all__ = [
+    "BoxCalorimeter",
+    "Estimator",
+    "Events",
+    "Prediction",
+    "Run",
+    "detector",
+    "load_method",
+    "load_recipe",
+    "open_any",
+    "open_events",
+    "open_run",
+    "run_study",
+]
 
 _HOME = {
     "BoxCalorimeter": "showercal.detectors",
@@ -26,7 +42,13 @@ _HOME = {
     "Events": "showercal.events",
     "Prediction": "showercal.prediction",
     "detector": "showercal.detectors",
+    "Run": "showercal.studies",
+    "load_method": "showercal.training",
+    "load_recipe": "showercal.studies",
+    "open_any": "showercal.readers",
     "open_events": "showercal.storage",
+    "open_run": "showercal.studies",
+    "run_study": "showercal.studies",
 }
 
 

@@ -76,7 +76,7 @@ class TrainingConfig(_Options):
         gradient_clip: Largest norm of the gradient; None for no limit.
         patience: Epochs without a better validation loss before stopping; None never stops early.
         augmentation: None for none.
-        precision: ``auto`` is bf16 autocast on CUDA and float32 on the CPU.
+        precision: ``auto`` is bf16 autocast on CUDA and on CPUs that compute in it, float32 elsewhere.
         device: ``auto`` is CUDA when present.
         seed: Of initial weights, order of events and augmentation.
     """

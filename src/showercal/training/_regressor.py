@@ -199,9 +199,12 @@ def _device(wanted: str) -> torch.device:
 
 
 def _precision(wanted: str, device: torch.device) -> Literal["bf16-mixed", "32-true"]:
-    if wanted == "bf16" or (wanted == "auto" and device.type == "cuda"):
-        return "bf16-mixed"
-    return "32-true"
+    if wanted == "auto":
+        able = torch.cpu.get_capabilities()
+        # without instructions for it, bf16 on a CPU is slower than float32
+        native = device.type == "cuda" or able.get("avx512_bf16") or able.get("amx_bf16")
+        wanted = "bf16" if native else "float32"
+    return "bf16-mixed" if wanted == "bf16" else "32-true"
 
 
 @contextmanager
