@@ -20,7 +20,7 @@ from showercal.simulation import Geant4Options, ParticleGun, default_half_widths
 CASES = {
     "electrons": ("toy-sandwich", "e-", "0:10", {}, 1000),
     "electrons-FTFP_BERT": ("toy-sandwich", "e-", "0:10", {"physics_list": "FTFP_BERT"}, 1000),
-    "electrons-steps": ("toy-sandwich", "e-", "0:10", {"time_cut": 1e9}, 1000),
+    "electrons-energy-only": ("toy-sandwich", "e-", "0:10", {"count_tracks": False}, 1000),
     "pions": ("toy-sandwich", "pi-", "1:60", {"birks": 0.126, "time_cut": 150.0}, 100),
     "muons": ("pbwo4-block", "mu-", "50:8000", {}, 40),
 }

@@ -61,17 +61,15 @@ def test_same_seed_same_events_for_any_workers_and_chunks(tmp_path: Path) -> Non
     assert ak.num(one.array.cells.id).tolist() != [ak.num(one.array.cells.id)[0]] * 12
 
 
-def test_both_scorers_see_the_same_showers(tmp_path: Path) -> None:
-    """The C++ scorers against the step-by-step detector, of which a late time cut asks for nothing else.
-
-    The C++ ones leave out steps of zero length without a deposit, at which a track may enter and turn back at once.
-    """
-    native = shoot(tmp_path / "native", 20, energy="2").array.cells
-    steps = shoot(tmp_path / "steps", 20, energy="2", time_cut=1e12).array.cells
-    lit = steps[(steps.energy > 0)]
+def test_both_scorers_see_the_same_energies(tmp_path: Path) -> None:
+    """Geant4's own C++ scorer against the detector that counts step by step, which also counts tracks."""
+    native = shoot(tmp_path / "native", 20, energy="2", count_tracks=False).array.cells
+    steps = shoot(tmp_path / "steps", 20, energy="2").array.cells
+    lit = steps[steps.energy > 0]
     assert ak.array_equal(native.id, lit.id)
-    assert np.allclose(ak.flatten(native.energy), ak.flatten(lit.energy), rtol=2.0**-12)
-    assert ak.sum(native.tracks) == pytest.approx(ak.sum(steps.tracks), rel=2e-3)
+    # sums in another order, each rounded to 12 bits
+    assert np.allclose(ak.flatten(native.energy), ak.flatten(lit.energy), rtol=2.0**-11, atol=0)
+    assert native.fields == ["id", "energy"]
 
 
 def test_a_muon_through_silicon_loses_what_bethe_says(tmp_path: Path) -> None:
@@ -125,9 +123,9 @@ def test_a_magnetic_field_bends_to_the_right_side(tmp_path: Path) -> None:
 def test_birks_and_a_time_cut_take_light_away(tmp_path: Path) -> None:
     plain = visible(shoot(tmp_path / "plain", 30, "proton", "0.2", physics_list="FTFP_BERT"))
     with_birks = visible(shoot(tmp_path / "birks", 30, "proton", "0.2", birks=0.126))
-    early = visible(shoot(tmp_path / "early", 30, "proton", "0.2", time_cut=0.5))
+    early = visible(shoot(tmp_path / "early", 30, "proton", "0.2", time_cut=0.01))
     assert 0.5 < with_birks.sum() / plain.sum() < 0.95
-    assert early.sum() < 0.99 * plain.sum()
+    assert early.sum() < 0.9 * plain.sum()  # 0.01 ns is 1.7 mm of flight: most of the 9 mm tile comes later
 
 
 def test_unknown_physics_list_names_the_nearest(tmp_path: Path) -> None:

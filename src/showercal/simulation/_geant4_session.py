@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final
@@ -14,7 +13,7 @@ from showercal.detectors import BoxCalorimeter
 from showercal.errors import SimulationError, nearest
 from showercal.simulation._geant4_geometry import BoxConstruction
 from showercal.simulation._geant4_options import EM_ONLY, Geant4Options
-from showercal.simulation._geant4_scoring import NativeScorer, SaturationScorer, Scorer
+from showercal.simulation._geant4_scoring import EnergyScorer, Scorer, StepScorer
 from showercal.simulation._gun import Primaries
 from showercal.simulation._showers import Showers
 
@@ -153,10 +152,9 @@ class _EndAction(g4.G4UserEventAction):  # type: ignore[misc]
 
 def _scorer(calorimeter: BoxCalorimeter, options: Geant4Options) -> Scorer:
     count_tracks = options.counts_tracks(calorimeter)
-    if options.birks > 0 or options.time_cut is not None:
-        time_cut = math.inf if options.time_cut is None else options.time_cut
-        return SaturationScorer(calorimeter, count_tracks, options.birks, time_cut)
-    return NativeScorer(calorimeter, count_tracks)
+    if count_tracks or options.birks > 0 or options.time_cut is not None:
+        return StepScorer(calorimeter, count_tracks=count_tracks, birks=options.birks, time_cut=options.time_cut)
+    return EnergyScorer(calorimeter)
 
 
 def _physics(name: str) -> Any:
