@@ -2,7 +2,7 @@
 
 Two ways with the same energies. `EnergyScorer` leaves them to Geant4's C++; in a fully active block, where every step
 counts, it is several times faster. `StepScorer` is a sensitive detector in Python: it can count tracks and knows
-Birks' law and a time cut, and costs 10-15 % where only thin layers are active.
+Birks' law and a time cut, and costs 10-20 % where only thin layers are active.
 """
 
 from __future__ import annotations
