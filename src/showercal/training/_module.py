@@ -22,6 +22,8 @@ _OPTIMIZERS: dict[str, type[Optimizer]] = {
     "rmsprop": torch.optim.RMSprop,
     "sgd": torch.optim.SGD,
 }
+# one pass over all parameters instead of one per tensor and operation
+_FUSED = frozenset({"adam", "adamw", "sgd"})
 
 
 class EnergyRegression(lightning.LightningModule):
@@ -78,6 +80,8 @@ class EnergyRegression(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         config = self.config
         kwargs: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+        if config.optimizer in _FUSED:
+            kwargs["fused"] = True
         optimizer = _OPTIMIZERS[config.optimizer](self.network.parameters(), **kwargs)
         schedule, n_steps = config.schedule, int(self.trainer.estimated_stepping_batches)
         self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
