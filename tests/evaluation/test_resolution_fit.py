@@ -6,10 +6,25 @@ import numpy as np
 import pytest
 
 from showercal.errors import DataError
+from showercal.evaluation import TERMS as TERM_NAMES
 from showercal.evaluation import fit_resolution, resolution_curve
 
 ENERGY = np.geomspace(1, 200, 25)
-TERMS = np.array([0.5, 0.02, 0.3])
+TERMS = np.array([0.5, 0.3, 0.02])  # a [sqrt(GeV)], b [GeV], c
+
+
+def test_terms_by_their_dependence_on_the_energy() -> None:
+    """a falls with the root of the energy, b (noise) with the energy, c (constant) stays."""
+    assert TERM_NAMES == ("stochastic_term", "noise_term", "constant_term")
+    energy = np.array([1.0, 100.0])
+    np.testing.assert_allclose(
+        resolution_curve(energy, stochastic_term=0.5, noise_term=0, constant_term=0), [0.5, 0.05]
+    )
+    np.testing.assert_allclose(
+        resolution_curve(energy, stochastic_term=0, noise_term=0.3, constant_term=0), [0.3, 0.003]
+    )
+    np.testing.assert_allclose(resolution_curve(energy, stochastic_term=0, noise_term=0, constant_term=0.02), 0.02)
+    assert resolution_curve(1.0, 3, 4, 12) == 13  # the sum in quadrature
 
 
 def test_exact_points_give_the_terms_back() -> None:

@@ -41,6 +41,7 @@ def method_rows(method: str, rng: np.random.Generator) -> list[dict[str, Any]]:
     sigma, pull_in = SIGMA[method], {"line": 0.0, "layer-line": 0.03}.get(method, 0.06)
     rows = [
         row(method, "sigma_over_sqrt_e", sigma, 0.00119),
+        row(method, "sigma_over_sqrt_e_local", sigma * (1 + pull_in / 4), 0.0013),
         row(method, "sigma_over_sqrt_e_raw", sigma * (1 - pull_in / 2), 0.0011),
         row(method, "stochastic_term", 0.98 * sigma, 0.003),
         row(method, "noise_term", 0.031, 0.006),
@@ -50,6 +51,7 @@ def method_rows(method: str, rng: np.random.Generator) -> list[dict[str, Any]]:
     ]
     if method != "line":
         rows.append(row(method, "sigma_ratio", sigma / SIGMA["line"], 0.0042))
+        rows.append(row(method, "sigma_ratio_local", sigma * (1 + pull_in / 4) / SIGMA["line"], 0.0044))
         rows.append(row(method, "train_events_per_s", 3.21e6 * sigma**4, None))
     for number in range(20):
         energy = EDGES[number] + 0.25
@@ -58,6 +60,7 @@ def method_rows(method: str, rng: np.random.Generator) -> list[dict[str, Any]]:
         raw = bias + pull_in * (3 / (energy + 1) - 0.5)
         rows += [
             row(method, "sigma_over_sqrt_e", local, 0.009 * local * 1.7, number),
+            row(method, "sigma_over_sqrt_e_local", local * (1 + pull_in / 4), 0.016 * local, number),
             row(method, "bias", bias, 0.0045 * local / 0.25 / np.sqrt(energy), number),
             row(method, "bias_raw", raw, 0.0045 * local / 0.25 / np.sqrt(energy), number),
             row(method, "resolution_std", local / np.sqrt(energy), 0.012 * local, number),

@@ -65,6 +65,17 @@ def test_ratio_panel_of_the_reference_is_one(content: ReportContent) -> None:
     np.testing.assert_array_equal(line.get_ydata(), 1.0)
 
 
+def test_strict_figure_shows_the_strict_widths(content: ReportContent) -> None:
+    figure, main = resolution_figure(content, "_local"), resolution_figure(content)
+    assert figure is not None
+    assert main is not None
+    strict = {line.get_label(): np.asarray(line.get_ydata()) for line in figure.axes[0].get_lines()}
+    plain = {line.get_label(): np.asarray(line.get_ydata()) for line in main.axes[0].get_lines()}
+    np.testing.assert_allclose(strict["ConvNet"], 1.015 * plain["ConvNet"])
+    np.testing.assert_allclose(strict["Straight line"], plain["Straight line"])
+    assert len(figure.axes) == 2  # with the ratio below
+
+
 def test_points_outside_the_bias_frame_become_arrows(content: ReportContent) -> None:
     figure = bias_figure(content)
     assert figure is not None

@@ -37,6 +37,24 @@ def test_the_paired_ratio_is_preferred(content: ReportContent) -> None:
     assert math.isclose(unpaired.error, unpaired.value * math.hypot(0.00119 / 0.25234, 0.00119 / 0.2761))
 
 
+def test_strict_ratio_is_of_the_strict_widths(content: ReportContent) -> None:
+    paired, bins = ratio(content, "convnet", "_local"), ratio_curve(content, "convnet", "_local")
+    assert paired is not None
+    assert bins is not None
+    assert math.isclose(paired.value, 0.25234 * 1.015 / 0.2761)  # the sample's ConvNet shrinks, its line does not
+    assert paired.error == 0.0044
+    own, line = (curve(content, name, "sigma_over_sqrt_e_local") for name in ("convnet", "line"))
+    assert own is not None
+    assert line is not None
+    np.testing.assert_allclose(bins.value, own.value / line.value)
+
+
+def test_no_ratio_of_what_was_not_measured(content: ReportContent) -> None:
+    for name in ("line", "convnet"):
+        assert ratio(content, name, "_none") is None
+        assert ratio_curve(content, name, "_none") is None
+
+
 def test_curve_is_in_order_of_energy_however_the_rows_come(content: ReportContent) -> None:
     backwards = dataclasses.replace(content, rows=list(reversed(content.rows)))
     ordered, reordered = curve(content, "fcn", "bias"), curve(backwards, "fcn", "bias")

@@ -1,3 +1,4 @@
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ def test_first_table_has_every_method_and_its_rounded_numbers(content: ReportCon
     assert found["Straight line"]["σ/√E [√GeV]"] == "0.2761 ± 0.0012"
     assert found["ConvNet"]["Ratio"] == "**0.914 ± 0.004**"
     assert found["Straight line"]["Ratio"] == "1"
+    assert found["ConvNet"]["σ/√E strict [√GeV]"] == "**0.2561 ± 0.0013**"
+    assert found["ConvNet"]["Ratio strict"] == "**0.928 ± 0.004**"
+    assert found["Straight line"]["Ratio strict"] == "1"
     assert found["FCN"]["Published [√GeV]"] == "0.327"
     assert found["Boosted trees"]["Published [√GeV]"] == "–"
     assert found["FCN"]["c [%]"] == "1.23 ± 0.21"
@@ -31,11 +35,22 @@ def test_first_table_has_every_method_and_its_rounded_numbers(content: ReportCon
 
 def test_bins_have_a_line_each(content: ReportContent) -> None:
     text = results_markdown(content)
-    for number in (1, 2):
+    for number in (1, 2, 3):
         heads, _, *lines = table_lines(text, number)
         assert heads == ["E [GeV]", *(method.label for method in content.methods.values())]
         assert [line[0] for line in lines][:2] == ["0 – 0.5", "0.5 – 1"]
         assert len(lines) == 20
+
+
+def without_strict(content: ReportContent) -> ReportContent:
+    return dataclasses.replace(content, rows=[row for row in content.rows if not row["metric"].endswith("_local")])
+
+
+def test_strict_numbers_are_explained_where_there_are_any(content: ReportContent) -> None:
+    text = results_markdown(content)
+    assert "\n\nσ/√E strict: The same after a correction that follows the prediction bin by bin" in text
+    assert "## σ/√E after the strict correction [√GeV]" in text
+    assert "strict" not in results_markdown(without_strict(content))
 
 
 def test_a_label_cannot_break_the_table(make_content: Callable[..., ReportContent]) -> None:

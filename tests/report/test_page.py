@@ -12,7 +12,16 @@ from showercal.report import MethodSummary, ReportContent, resolution_figure, wr
 from showercal.report._page import save_figure
 
 Make = Callable[..., ReportContent]
-FIGURES = {"resolution", "relative_resolution", "bias", "response", "predicted", "training", "side_view"}
+FIGURES = {
+    "resolution",
+    "resolution_strict",
+    "relative_resolution",
+    "bias",
+    "response",
+    "predicted",
+    "training",
+    "side_view",
+}
 
 
 class Page(HTMLParser):
@@ -169,6 +178,17 @@ def test_small_study_has_no_empty_sections(make_content: Make, tmp_path: Path) -
     assert "nan" not in text.lower()
     assert "not finite are left out: Straight line 100" in text
     assert "Ratio" in text
+
+
+def test_strict_numbers_are_shown_where_there_are_any(content: ReportContent, page: Page, tmp_path: Path) -> None:
+    text = " ".join(page.text)
+    for shown in ("σ/√E strict", "Ratio strict", "With the strict correction", "Gain, strict"):
+        assert shown in text
+    assert "figure-resolution_strict" in page.ids
+    rows = [row for row in content.rows if not row["metric"].endswith("_local")]
+    bare = Page(write_report(dataclasses.replace(content, rows=rows, displays=None), tmp_path))
+    assert "strict" not in " ".join(bare.text)
+    assert not (tmp_path / "figures" / "resolution_strict.png").exists()
 
 
 def test_a_report_without_results_still_tells_about_the_run(make_content: Make, tmp_path: Path) -> None:

@@ -14,17 +14,18 @@ from showercal.errors import DataError
 
 FloatArray = NDArray[np.float64]
 
-TERMS: Final = ("stochastic_term", "constant_term", "noise_term")
+#: Terms a, b, c of the resolution curve.
+TERMS: Final = ("stochastic_term", "noise_term", "constant_term")
 
 
-def resolution_curve(energy: ArrayLike, stochastic_term: float, constant_term: float, noise_term: float) -> FloatArray:
-    """Relative energy resolution a/sqrt(E) (+) b (+) c/E, with (+) the sum in quadrature.
+def resolution_curve(energy: ArrayLike, stochastic_term: float, noise_term: float, constant_term: float) -> FloatArray:
+    """Relative energy resolution sigma/E = a/√E ⊕ b/E ⊕ c, with ⊕ the sum in quadrature.
 
     Args:
         energy: Energy E, above 0, shape (B,), [GeV].
         stochastic_term: a, [sqrt(GeV)].
-        constant_term: b, no unit.
-        noise_term: c, [GeV].
+        noise_term: b, [GeV].
+        constant_term: c, no unit.
 
     Returns:
         sigma / E, shape (B,), no unit.
@@ -37,7 +38,7 @@ def resolution_curve(energy: ArrayLike, stochastic_term: float, constant_term: f
         array([0.05])
     """
     e = np.asarray(energy, dtype=np.float64)
-    result: FloatArray = np.sqrt(stochastic_term**2 / e + constant_term**2 + (noise_term / e) ** 2)
+    result: FloatArray = np.sqrt(stochastic_term**2 / e + (noise_term / e) ** 2 + constant_term**2)
     return result
 
 
@@ -46,7 +47,7 @@ class ResolutionFit:
     """Result of `fit_resolution`.
 
     Args:
-        values: a [sqrt(GeV)], b [1], c [GeV], shape (3,), in the order of ``TERMS``.
+        values: a [sqrt(GeV)], b [GeV], c [1], shape (3,), in the order of ``TERMS``.
         covariance_squares: Covariance of a^2, b^2, c^2, in which the model of sigma^2/E^2 is linear, shape (3, 3). It
             exists also where a term is at its limit 0, where the covariance of the terms themselves does not.
         chi2: At the minimum.
@@ -79,7 +80,7 @@ class ResolutionFit:
 
 
 def fit_resolution(energy: ArrayLike, resolution: ArrayLike, error: ArrayLike) -> ResolutionFit:
-    """Fit sigma/E = a/sqrt(E) (+) b (+) c/E by least squares, with a, b, c >= 0.
+    """Fit sigma/E = a/√E ⊕ b/E ⊕ c by least squares, with a, b, c >= 0.
 
     sigma^2/E^2 is linear in the squares of the terms; a linear fit gives the start values.
 
@@ -104,9 +105,9 @@ def fit_resolution(energy: ArrayLike, resolution: ArrayLike, error: ArrayLike) -
 
 def _start(x: FloatArray, y: FloatArray, s: FloatArray) -> FloatArray:
     """Start values from the weighted linear fit of the squares; a square below 0 starts at a small positive value."""
-    design = np.column_stack([1 / x, np.ones_like(x), 1 / x**2]) / (2 * y * s)[:, None]
+    design = np.column_stack([1 / x, 1 / x**2, np.ones_like(x)]) / (2 * y * s)[:, None]
     squares = np.linalg.lstsq(design, y / (2 * s), rcond=None)[0]
-    scale = np.median(y) * np.array([np.sqrt(np.median(x)), 1.0, np.median(x)])
+    scale = np.median(y) * np.array([np.sqrt(np.median(x)), np.median(x), 1.0])
     result: FloatArray = np.sqrt(np.maximum(squares, (0.1 * scale) ** 2))
     return result
 
@@ -114,7 +115,7 @@ def _start(x: FloatArray, y: FloatArray, s: FloatArray) -> FloatArray:
 def _covariance_squares(values: FloatArray, x: FloatArray, s: FloatArray) -> FloatArray:
     """Inverse of the Fisher matrix of the squares of the terms, shape (3, 3)."""
     curve = resolution_curve(x, *values)
-    slopes = np.column_stack([1 / x, np.ones_like(x), 1 / x**2]) / (2 * curve * s)[:, None]
+    slopes = np.column_stack([1 / x, 1 / x**2, np.ones_like(x)]) / (2 * curve * s)[:, None]
     scale = np.sqrt(np.sum(slopes**2, axis=0))  # columns of one size make the inverse accurate
     information = (slopes / scale).T @ (slopes / scale)
     return np.linalg.inv(information) / np.outer(scale, scale)

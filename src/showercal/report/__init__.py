@@ -4,7 +4,6 @@ from showercal.report._content import MethodSummary, ReportContent
 from showercal.report._curves import bias_figure, relative_resolution_figure, resolution_figure
 from showercal.report._display import display_figure
 from showercal.report._distributions import predicted_figure, response_figure
-from showercal.report._glossary import METRICS, MetricText
 from showercal.report._markdown import results_markdown, write_results_markdown
 from showercal.report._page import write_report
 from showercal.report._rounding import rounded
@@ -12,9 +11,7 @@ from showercal.report._side_view import side_view_figure
 from showercal.report._training import training_figure
 
 __all__ = [
-    "METRICS",
     "MethodSummary",
-    "MetricText",
     "ReportContent",
     "bias_figure",
     "display_figure",

@@ -46,7 +46,8 @@ class ReportContent:
         title: Headline of the page.
         description: One paragraph below it.
         rows: Tidy results: mappings with the keys ``method, metric, bin, bin_low, bin_high, value, error``; ``bin`` is
-            None for a value over all events; energies in GeV. Metric names as in `METRICS`; others are listed by name.
+            None for a value over all events; energies in GeV. Metric names as in `showercal.evaluation.METRICS`;
+            others are listed by name.
         methods: The methods by the name used in ``rows``, in the order of the tables and legends.
         reference: Name of the method that ratios refer to.
         energy_true: True energy of the test events, shape (B,), [GeV].

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from showercal.evaluation import TERMS, resolution_curve
 from showercal.report._content import ReportContent
 from showercal.report._lookup import Curve, curve, energy_range, overall, ratio_curve, spans_decades
 from showercal.report._style import (
@@ -23,20 +24,25 @@ from showercal.report._style import (
 ENERGY_LABEL = r"True energy $E$ [GeV]"
 
 
-def resolution_figure(content: ReportContent) -> Figure | None:
-    """sigma/sqrt(E) after bias correction in bins of energy, and its ratio to the reference below.
+def resolution_figure(content: ReportContent, suffix: str = "") -> Figure | None:
+    """sigma/sqrt(E) in bins of energy, and its ratio to the reference below.
+
+    Args:
+        content: The report.
+        suffix: Of the metrics: "" after the bias correction, "_local" after the strict one, "_raw" before any.
 
     Returns:
         The figure, or None when no method has the metric in bins.
     """
-    curves = _curves(content, "sigma_over_sqrt_e")
+    curves = _curves(content, f"sigma_over_sqrt_e{suffix}")
     if not curves:
         return None
-    return _with_ratio(content, curves, r"$\sigma/\sqrt{E}$  [$\sqrt{\mathrm{GeV}}$]", "sigma_over_sqrt_e")
+    ratios = {name: found for name in curves if (found := ratio_curve(content, name, suffix)) is not None}
+    return _with_ratio(content, curves, ratios, r"$\sigma/\sqrt{E}$  [$\sqrt{\mathrm{GeV}}$]")
 
 
 def relative_resolution_figure(content: ReportContent, metric: str = "resolution_std") -> Figure | None:
-    """sigma/E in bins of energy with the fit a/sqrt(E) (+) b/E (+) c of each method where its terms are known.
+    """sigma/E in bins of energy with the fit a/√E ⊕ b/E ⊕ c of each method where its terms are known.
 
     Args:
         content: The report.
@@ -106,7 +112,7 @@ def bias_figure(content: ReportContent) -> Figure | None:
                 place = (list(curves).index(name) + 0.5) / len(curves)
                 _draw_arrows(axes, found, styles[name], limits, place)
             axes.set_ylim(*limits)
-            axes.set_ylabel(r"$\langle E_\mathrm{pred}/E \rangle - 1$  [%]")
+            axes.set_ylabel(r"$\langle E_\mathrm{pred} \rangle / \langle E \rangle - 1$  [%]")
             axes.text(0.97, 0.93, title, transform=axes.transAxes, ha="right", va="top", fontsize=11.5)
         _energy_axis(content, column[-1])
         # a method may have raw results only: the panel with the most methods names them
@@ -128,9 +134,8 @@ def bias_limits(curves: Mapping[str, Curve], floor: float) -> tuple[float, float
     return float(low - room), float(high + 1.8 * room)
 
 
-def _with_ratio(content: ReportContent, curves: Mapping[str, Curve], label: str, metric: str) -> Figure:
+def _with_ratio(content: ReportContent, curves: Mapping[str, Curve], ratios: Mapping[str, Curve], label: str) -> Figure:
     styles = method_styles(content)
-    ratios = {name: found for name in curves if (found := ratio_curve(content, name, metric)) is not None}
     has_ratio = len(ratios) > 1 and content.reference in ratios
     with figure_style():
         figure = new_figure(7.6, 5.6 if has_ratio else 4.2)
@@ -176,13 +181,12 @@ def _draw_arrows(axes: Axes, found: Curve, style: MethodStyle, limits: tuple[flo
 
 
 def _fitted(content: ReportContent, name: str, found: Curve) -> tuple[np.ndarray, np.ndarray] | None:
-    terms = [overall(content, name, t) for t in ("stochastic_term", "noise_term", "constant_term")]
+    terms = [overall(content, name, term) for term in TERMS]
     if terms[0] is None:
         return None
-    a, b, c = (0.0 if term is None else term.value for term in terms)
     lowest, highest = float(found.centre[0]), float(found.high[-1])
     energy = np.geomspace(max(lowest, 1e-3 * highest), highest, 200)
-    return energy, np.sqrt(a**2 / energy + (b / energy) ** 2 + c**2)
+    return energy, resolution_curve(energy, *(0.0 if term is None else term.value for term in terms))
 
 
 def _energy_axis(content: ReportContent, axes: Axes) -> None:

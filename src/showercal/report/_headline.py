@@ -30,6 +30,9 @@ def headline_cards(content: ReportContent) -> list[Card]:
         if gain is not None:
             note = f"σ/√E against {content.label(content.reference)}"
             cards.append(Card("Gain over reference", f"{_text(gain)}\u00a0%", note))
+        strict = _gain(content, best, "_local")
+        if strict is not None:
+            cards.append(Card("Gain, strict", f"{_text(strict)}\u00a0%", _strict_note(content, best)))
         bias = largest_bias(content, best)
         if bias is not None:
             note = f"{content.label(best)}, bins from {content.bias_floor:g}\u00a0GeV up"
@@ -52,7 +55,10 @@ def headline_sentence(content: ReportContent) -> str:
     start = f"{content.label(best)} resolves best: σ/√E = {_text(sigma)}\u00a0√GeV after the bias correction"
     gain = _gain(content, best)
     if gain is not None:
-        start += f", {_text(gain)}\u00a0% narrower than the reference ({content.label(content.reference)})"
+        start += f", {_narrower(gain)} than the reference ({content.label(content.reference)})"
+        strict = _gain(content, best, "_local")
+        if strict is not None:
+            start += f"; {_narrower(strict)} with the strict correction"
     sentence = start + "."
     others = {
         name: found.value
@@ -67,9 +73,20 @@ def headline_sentence(content: ReportContent) -> str:
     return sentence
 
 
-def _gain(content: ReportContent, method: str) -> Measured | None:
-    """How much narrower than the reference, in per cent; None for the reference itself."""
-    found = ratio(content, method)
+def _strict_note(content: ReportContent, best: str) -> str:
+    """What the strict gain is, and whether it changes the order."""
+    note = "without what is shrinkage at the ends of the spectrum"
+    first = best_method(content, "_local")
+    return note if first in {best, None} else f"{note}; best there is {content.label(str(first))}"
+
+
+def _narrower(gain: Measured) -> str:
+    return f"{_text(gain.scaled(-1))}\u00a0% wider" if gain.value < 0 else f"{_text(gain)}\u00a0% narrower"
+
+
+def _gain(content: ReportContent, method: str, suffix: str = "") -> Measured | None:
+    """How much narrower than the reference, in per cent; None for the reference itself; ``suffix`` as in `ratio`."""
+    found = ratio(content, method, suffix)
     if method == content.reference or found is None:
         return None
     return Measured(100 * (1 - found.value), 100 * found.error)

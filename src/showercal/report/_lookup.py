@@ -70,34 +70,40 @@ def curve(content: ReportContent, method: str, metric: str) -> Curve | None:
     return Curve(*columns) if np.isfinite(columns[2]).any() else None
 
 
-def ratio(content: ReportContent, method: str) -> Measured | None:
+def ratio(content: ReportContent, method: str, suffix: str = "") -> Measured | None:
     """sigma/sqrt(E) of a method over that of the reference; the paired ratio among the rows where there is one.
 
     Without a paired ratio the errors of both are added in quadrature, which overstates the error of methods that saw
     the same events.
+
+    Args:
+        content: The report.
+        method: Name of the method.
+        suffix: Of the metrics: "" after the bias correction, "_local" after the strict one, "_raw" before any.
     """
+    own = overall(content, method, f"sigma_over_sqrt_e{suffix}")
+    other = overall(content, content.reference, f"sigma_over_sqrt_e{suffix}")
     if method == content.reference:
-        return Measured(1.0, 0.0)
-    paired = overall(content, method, "sigma_ratio")
+        return None if own is None else Measured(1.0, 0.0)
+    paired = overall(content, method, f"sigma_ratio{suffix}")
     if paired is not None:
         return paired
-    own = overall(content, method, "sigma_over_sqrt_e")
-    other = overall(content, content.reference, "sigma_over_sqrt_e")
     if own is None or other is None or other.value == 0 or own.value == 0:
         return None
     value = own.value / other.value
     return Measured(value, value * math.hypot(own.error / own.value, other.error / other.value))
 
 
-def ratio_curve(content: ReportContent, method: str, metric: str = "sigma_over_sqrt_e") -> Curve | None:
+def ratio_curve(content: ReportContent, method: str, suffix: str = "") -> Curve | None:
     """`ratio` in bins of energy; exactly 1 without error for the reference itself."""
+    metric = f"sigma_over_sqrt_e{suffix}"
     own, other = curve(content, method, metric), curve(content, content.reference, metric)
     if own is None or other is None or not np.array_equal(own.low, other.low):
         return None
     if method == content.reference:
         one = np.where(np.isfinite(own.value), 1.0, np.nan)
         return Curve(own.low, own.high, one, np.zeros_like(one))
-    paired = curve(content, method, "sigma_ratio") if metric == "sigma_over_sqrt_e" else None
+    paired = curve(content, method, f"sigma_ratio{suffix}")
     if paired is not None:
         return paired
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -118,9 +124,9 @@ def largest_bias(content: ReportContent, method: str) -> Measured | None:
     return Measured(float(size[at]), float(found.error[at]))
 
 
-def best_method(content: ReportContent) -> str | None:
-    """The method of the smallest sigma/sqrt(E) after bias correction, or None when no method has one."""
-    sigmas = {m: overall(content, m, "sigma_over_sqrt_e") for m in content.methods}
+def best_method(content: ReportContent, suffix: str = "") -> str | None:
+    """The method of the smallest sigma/sqrt(E), or None when no method has one; ``suffix`` as in `ratio`."""
+    sigmas = {m: overall(content, m, f"sigma_over_sqrt_e{suffix}") for m in content.methods}
     known = {m: s.value for m, s in sigmas.items() if s is not None}
     return min(known, key=known.__getitem__) if known else None
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from showercal.evaluation import METRICS
 from showercal.report._content import ReportContent
+from showercal.report._lookup import best_method
 from showercal.report._table import BinTable, Cell, bin_table, comparison_columns
 
 
@@ -17,12 +19,12 @@ def results_markdown(content: ReportContent) -> str:
     parts += [*_table(heads, lines), ""]
     reference = _plain(content.label(content.reference))
     parts.append(f"Resolutions are compared after the bias correction; ratios refer to {reference}.")
+    if best_method(content, "_local") is not None:
+        metric = METRICS["sigma_over_sqrt_e_local"]
+        parts += ["", f"{metric.title}: {metric.meaning}"]
     if content.published and content.published_note:
         parts.append(f"Published: {_plain(content.published_note)}")
-    tables = (
-        bin_table(content, "sigma_over_sqrt_e", "σ/√E after the bias correction", "√GeV"),
-        bin_table(content, "bias", "Bias after the correction", "%", 100.0),
-    )
+    tables = (bin_table(content, metric) for metric in ("sigma_over_sqrt_e", "sigma_over_sqrt_e_local", "bias"))
     for table in tables:
         if table is not None:
             parts += ["", f"## {table.heading} [{table.unit}]", "", *_bins(content, table)]

@@ -15,18 +15,18 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
+from showercal.evaluation import METRICS, Metric
 from showercal.report._content import ReportContent
 from showercal.report._curves import bias_figure, bias_limits, relative_resolution_figure, resolution_figure
 from showercal.report._display import display_figure
 from showercal.report._distributions import n_not_finite, predicted_figure, response_figure
-from showercal.report._glossary import METRICS, MetricText
 from showercal.report._headline import headline_cards, headline_sentence
 from showercal.report._lookup import curve, overall
 from showercal.report._markdown import write_results_markdown
 from showercal.report._rounding import DASH, rounded
 from showercal.report._side_view import side_view_figure
 from showercal.report._style import figure_style, method_styles
-from showercal.report._table import COST, QUALITY, bin_table, comparison_columns
+from showercal.report._table import BIN_HEADINGS, COST, QUALITY, bin_table, comparison_columns
 from showercal.report._training import training_caption, training_figure
 
 PNG_DPI: Final = 110
@@ -97,6 +97,13 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
             lambda: resolution_figure(content),
         ),
         (
+            "resolution_strict",
+            "Resolution after the strict correction versus true energy, with the ratio to the reference",
+            f"σ/√E after the strict correction; below, its ratio to {reference}. Where a method stands clearly higher "
+            "than in the first figure, part of its gain there was shrinkage.",
+            lambda: resolution_figure(content, "_local"),
+        ),
+        (
             "relative_resolution",
             "Relative resolution versus true energy with fits",
             "σ/E on a logarithmic scale. A calorimeter follows a/√E ⊕ b/E ⊕ c, summed in quadrature.",
@@ -105,7 +112,7 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
         (
             "bias",
             "Bias versus true energy for all methods",
-            "Mean of predicted over true energy, minus one. Bands are one standard error. " + _outside(content),
+            f"{METRICS['bias'].meaning} Bands are one standard error. " + _outside(content),
             lambda: bias_figure(content),
         ),
         (
@@ -180,11 +187,7 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         "responsive": True,
         "modeBarButtons": [["orbitRotation", "pan3d", "resetCameraDefault3d", "toImage"]],
     }
-    bins = (
-        bin_table(content, "sigma_over_sqrt_e", "σ/√E after the bias correction", "√GeV"),
-        bin_table(content, "bias", "Bias after the correction", "%", 100.0),
-        bin_table(content, "bias_raw", "Bias before the correction", "%", 100.0),
-    )
+    bins = (bin_table(content, metric) for metric in BIN_HEADINGS)
     return environment.get_template("report.html.j2").render(
         content=content,
         colours={name: style.colour for name, style in method_styles(content).items()},
@@ -195,6 +198,7 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         bins=[table for table in bins if table is not None],
         metrics=_metric_lines(content),
         meanings=_metric_texts(content),
+        strict=METRICS["sigma_over_sqrt_e_local"].meaning,
         display=None
         if display is None
         else display.to_html(full_html=False, include_plotlyjs=False, div_id="event-display-3d", config=options),
@@ -205,25 +209,25 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
     )
 
 
-def _metric_texts(content: ReportContent) -> list[MetricText]:
+def _metric_texts(content: ReportContent) -> list[Metric]:
     """What every metric among the rows means, in the order of `METRICS`; unknown metrics by their name."""
     present = {row["metric"] for row in content.rows}
-    unknown = [MetricText(name, "", 1.0, "A metric of this study.") for name in sorted(present - set(METRICS))]
+    unknown = [Metric(name, name, "A metric of this study.", "1", None) for name in sorted(present - set(METRICS))]
     return [text for name, text in METRICS.items() if name in present] + unknown
 
 
-def _metric_lines(content: ReportContent) -> list[tuple[MetricText, list[str]]]:
+def _metric_lines(content: ReportContent) -> list[tuple[Metric, list[str]]]:
     """The value of every method over all events, for each metric that has one."""
     lines = []
     for metric in dict.fromkeys([*METRICS, *(row["metric"] for row in content.rows)]):
         found = [overall(content, name, metric) for name in content.methods]
         if all(one is None for one in found):
             continue
-        text = METRICS.get(metric, MetricText(metric, "", 1.0, ""))
+        text = METRICS.get(metric, Metric(metric, metric, "", "1", None))
         cells = []
         for one in found:
             value, error = (DASH, "") if one is None else rounded(one.value * text.scale, one.error * text.scale)
-            if one is not None and metric in {"n_parameters", "n_events"}:
+            if one is not None and metric.startswith("n_"):
                 value = f"{round(one.value):,}"
             cells.append(f"{value} ± {error}" if error else value)
         lines.append((text, cells))

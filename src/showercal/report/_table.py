@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from showercal.evaluation import METRICS, TERMS
 from showercal.report._content import ReportContent
 from showercal.report._lookup import Curve, Measured, curve, largest_bias, overall, ratio
 from showercal.report._rounding import DASH, rounded
@@ -42,6 +43,10 @@ class Column:
 _Lookup = Callable[[ReportContent, str], Measured | None]
 
 
+def _value_and_error(one: Measured) -> tuple[str, str]:
+    return rounded(one.value, one.error)
+
+
 @dataclass(frozen=True)
 class _Recipe:
     group: str
@@ -51,7 +56,7 @@ class _Recipe:
     lookup: _Lookup
     scale: float = 1.0
     best: Callable[[float], float] | None = None  # smallest wins
-    text: Callable[[Measured], tuple[str, str]] = lambda m: rounded(m.value, m.error)
+    text: Callable[[Measured], tuple[str, str]] = _value_and_error
 
 
 def comparison_columns(content: ReportContent) -> list[Column]:
@@ -88,17 +93,26 @@ class BinTable:
     lines: list[tuple[str, list[Cell]]]
 
 
-def bin_table(content: ReportContent, metric: str, heading: str, unit: str, scale: float = 1.0) -> BinTable | None:
-    """A metric by bins for the methods that have it, or None when none has."""
+#: What is shown in bins of energy, under which heading.
+BIN_HEADINGS: Final = {
+    "sigma_over_sqrt_e": "σ/√E after the bias correction",
+    "sigma_over_sqrt_e_local": "σ/√E after the strict correction",
+    "bias": "Bias after the correction",
+    "bias_raw": "Bias before the correction",
+}
+
+
+def bin_table(content: ReportContent, metric: str) -> BinTable | None:
+    """A metric of `BIN_HEADINGS` by bins for the methods that have it, or None when none has."""
     curves = {name: found for name in content.methods if (found := curve(content, name, metric)) is not None}
     if not curves:
         return None
     edges = sorted({(float(a), float(b)) for c in curves.values() for a, b in zip(c.low, c.high, strict=True)})
     lines = []
     for low, high in edges:
-        cells = [_bin_cell(found, low, scale) for found in curves.values()]
+        cells = [_bin_cell(found, low, METRICS[metric].scale) for found in curves.values()]
         lines.append((f"{low:g} – {high:g}", cells))
-    return BinTable(heading, unit, list(curves), lines)
+    return BinTable(BIN_HEADINGS[metric], METRICS[metric].shown_unit, list(curves), lines)
 
 
 def _bin_cell(found: Curve, low: float, scale: float) -> Cell:
@@ -109,42 +123,13 @@ def _bin_cell(found: Curve, low: float, scale: float) -> Cell:
 
 
 def _recipes(content: ReportContent) -> list[_Recipe]:
-    def metric(name: str) -> _Lookup:
-        return lambda content, method: overall(content, method, name)
-
-    def bias_in(number: int) -> _Lookup:
-        def lookup(content: ReportContent, method: str) -> Measured | None:
-            found = curve(content, method, "bias")
-            return None if found is None else found.at(number)
-
-        return lookup
-
+    reference = content.label(content.reference)
     return [
-        _Recipe(
-            QUALITY,
-            "σ/√E",
-            "√GeV",
-            "Width of predicted minus true energy after the bias correction, over √E, mean of the bins; smaller is "
-            "better.",
-            metric("sigma_over_sqrt_e"),
-            best=_smallest,
-        ),
-        _Recipe(
-            QUALITY,
-            "σ/√E raw",
-            "√GeV",
-            "Before the bias correction; flatters methods that pull towards the middle of the spectrum.",
-            metric("sigma_over_sqrt_e_raw"),
-        ),
-        _Recipe(
-            QUALITY,
-            "Ratio",
-            "",
-            f"σ/√E over that of {content.label(content.reference)}, on the same events.",
-            ratio,
-            best=_smallest,
-            text=_ratio_text,
-        ),
+        _of("sigma_over_sqrt_e", QUALITY, best=_smallest),
+        _of("sigma_over_sqrt_e_local", QUALITY, best=_smallest),
+        _of("sigma_over_sqrt_e_raw", QUALITY),
+        _ratio_to(reference, ""),
+        _ratio_to(reference, "_local"),
         _Recipe(
             QUALITY,
             "Published",
@@ -156,32 +141,63 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
             QUALITY,
             "Max |bias|",
             "%",
-            f"Largest |mean response − 1| of the bins from {content.bias_floor:g} GeV up.",
+            f"Largest |bias| of the bins from {content.bias_floor:g} GeV up. {METRICS['bias'].meaning}",
             largest_bias,
             scale=100,
             best=abs,
         ),
-        _Recipe(
-            QUALITY, "Bias, first bin", "%", "Mean response − 1 in the lowest bin.", bias_in(0), scale=100, best=abs
-        ),
-        _Recipe(
-            QUALITY, "Bias, last bin", "%", "Mean response − 1 in the highest bin.", bias_in(-1), scale=100, best=abs
-        ),
-        _Recipe(COST, "a", "√GeV", "Stochastic term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("stochastic_term")),
-        _Recipe(COST, "b", "MeV", "Noise term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("noise_term"), scale=1000),
-        _Recipe(COST, "c", "%", "Constant term of σ/E = a/√E ⊕ b/E ⊕ c.", metric("constant_term"), scale=100),
-        _Recipe(COST, "Parameters", "", "Numbers that the fit adjusts.", _parameters, text=_count_text),
-        _Recipe(
-            COST,
-            "Training",
-            "events/s",
-            "Events that training passes per second.",
-            metric("train_events_per_s"),
-            text=_plain_text,
-        ),
-        _Recipe(COST, "Fit time", "s", "Wall-clock time of the whole fit.", metric("fit_seconds"), text=_plain_text),
+        _bias_in("Bias, first bin", "Bias in the bin of the lowest energies.", 0),
+        _bias_in("Bias, last bin", "Bias in the bin of the highest energies.", -1),
+        *(_of(term, COST, heading) for term, heading in zip(TERMS, "abc", strict=True)),
+        _of("n_parameters", COST, lookup=_parameters, text=_count_text),
+        _of("train_events_per_s", COST, "Training", text=_plain_text),
+        _of("fit_seconds", COST, text=_plain_text),
         _Recipe(COST, "Width", "", "Whether the method predicts a width beside the energy.", _width, text=_width_text),
     ]
+
+
+def _of(
+    name: str,
+    group: str,
+    heading: str | None = None,
+    *,
+    lookup: _Lookup | None = None,
+    best: Callable[[float], float] | None = None,
+    text: Callable[[Measured], tuple[str, str]] = _value_and_error,
+) -> _Recipe:
+    """The column of a metric over all events."""
+    metric = METRICS[name]
+    return _Recipe(
+        group,
+        heading or metric.title,
+        metric.shown_unit,
+        metric.meaning,
+        lookup or (lambda content, method: overall(content, method, name)),
+        metric.scale,
+        best,
+        text,
+    )
+
+
+def _ratio_to(reference: str, suffix: str) -> _Recipe:
+    metric = METRICS[f"sigma_ratio{suffix}"]
+    return _Recipe(
+        QUALITY,
+        metric.title,
+        "",
+        f"{metric.meaning} The reference is {reference}.",
+        lambda content, method: ratio(content, method, suffix),
+        best=_smallest,
+        text=_ratio_text,
+    )
+
+
+def _bias_in(heading: str, meaning: str, number: int) -> _Recipe:
+    def lookup(content: ReportContent, method: str) -> Measured | None:
+        found = curve(content, method, "bias")
+        return None if found is None else found.at(number)
+
+    return _Recipe(QUALITY, heading, "%", meaning, lookup, scale=100, best=abs)
 
 
 def _smallest(value: float) -> float:
