@@ -12,4 +12,4 @@ def report(run: Annotated[Path, typer.Argument(help="Folder of a finished run.")
     """Write results, figures and page of a finished run again."""
     from showercal.studies import open_run, render_report
 
-    typer.echo(f"Report: {render_report(open_run(run))}")
+    typer.echo(f"Report: {render_report(open_run(run), say=typer.echo)}")

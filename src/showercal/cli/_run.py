@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ def run(
     overrides = list(set_ or [])
     for key, value in (("events", events), ("mapping", mapping), ("limit", limit)):
         if value is not None:
-            overrides.append(f"data.{key}={value}")
+            overrides.append(f"data.{key}={json.dumps(value)}")  # quoted: a path is no YAML
     recipe = load_recipe(study, overrides)
     folder = out or Path("runs") / recipe.name
     command = shlex.join(["showercal", *sys.argv[1:]])

@@ -1,6 +1,6 @@
 """Files of any experiment -> Events, by a declared mapping of branches to fields; no code needed."""
 
-from showercal.readers._mapped import MappedEvents, open_mapped, read
+from showercal.readers._mapped import MappedEvents, find_files, open_mapped, read
 from showercal.readers._mapping import Field, Mapping, load_mapping, packaged_mappings
 from showercal.readers._open import open_any
 from showercal.readers._summary import Spectrum, Summary, summarise
@@ -11,6 +11,7 @@ __all__ = [
     "Mapping",
     "Spectrum",
     "Summary",
+    "find_files",
     "load_mapping",
     "open_any",
     "open_mapped",

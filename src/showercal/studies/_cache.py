@@ -37,6 +37,11 @@ def mark_done(folder: Path, key: str, notes: Mapping[str, Any] | None = None) ->
     write_json(folder / _KEY_FILE, {"key": key, **(notes or {})})
 
 
+def forget(folder: Path) -> None:
+    """Say that the folder's result is not finished; the first thing a stage does."""
+    (folder / _KEY_FILE).unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -8,20 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from showercal.evaluation import Row
-from showercal.events import Events
+from showercal.events import Events, leaf_paths
 from showercal.report import MethodSummary, ReportContent
 from showercal.studies._judge import Judged
+from showercal.training import NetworkMethodConfig
 
 if TYPE_CHECKING:
     from showercal.studies._run import Run
 
 
-def report_content(run: Run, judged: Judged, rows: Sequence[Row], info: dict[str, Any]) -> ReportContent:
-    """Collect everything the report shows."""
+def report_content(
+    run: Run, judged: Judged, rows: Sequence[Row], info: dict[str, Any], note: str = ""
+) -> ReportContent:
+    """Collect everything the report shows; ``note`` is added to the description."""
     recipe = run.recipe
     return ReportContent(
         title=recipe.title,
-        description=recipe.description,
+        description=f"{recipe.description} {note}".strip(),
         rows=[row.to_dict() for row in rows],
         methods={name: _summary(run, name, judged) for name in recipe.methods},
         reference=recipe.reference,
@@ -42,18 +45,26 @@ def _summary(run: Run, name: str, judged: Judged) -> MethodSummary:
     method = run.method(name)
     history = getattr(method, "history_", [])
     losses = [row["validation_loss"] for row in history]
+    planned = _planned_epochs(run, name)
     return MethodSummary(
         label=run.recipe.methods[name].label,
         n_parameters=method.n_parameters,
         has_width=judged.raw[name].has_width,
         history=history,
         best_epoch=int(history[int(np.argmin(losses))]["epoch"]) if history else None,
+        stopped_epoch=int(history[-1]["epoch"]) if planned is not None and 0 < len(history) < planned else None,
     )
+
+
+def _planned_epochs(run: Run, name: str) -> int | None:
+    """How many epochs the recipe gives a method; None for methods without epochs."""
+    method = run.recipe.methods[name].method
+    return method.training.epochs if isinstance(method, NetworkMethodConfig) else None
 
 
 def _displays(events: Events, energies: Sequence[float]) -> Events | None:
     """The events nearest to some energies."""
-    if not energies or events.geometry is None or "cells" not in events.fields:
+    if not energies or events.geometry is None or not {"cells.id", "cells.energy"} <= set(leaf_paths(events.array)):
         return None
     truth = events.energy_true
     return events[np.array([int(np.argmin(np.abs(truth - energy))) for energy in energies])]

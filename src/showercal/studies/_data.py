@@ -11,8 +11,7 @@ import numpy as np
 
 from showercal.errors import DataError, RecipeError, nearest
 from showercal.events import Events, check_truth, concatenate
-from showercal.readers import open_any
-from showercal.storage import part_files
+from showercal.readers import find_files, open_any
 from showercal.studies._recipe import DataConfig, SplitConfig
 
 SAMPLES: Final = Path(__file__).parents[1] / "data_samples"
@@ -45,15 +44,15 @@ def locate(data: DataConfig) -> Path:
 
 
 def fingerprint(data: DataConfig) -> str:
-    """Hash of the contents of all files of the events and of how they are read."""
-    path = locate(data)
-    files = part_files(path) if path.is_dir() else [path]
-    if not path.exists():
-        raise DataError(f"no events at {path}: the path does not exist")
+    """Hash of the contents of all files of the events and of how they are read.
+
+    Raises:
+        DataError: If there are none.
+    """
     total = hashlib.sha256(repr((data.mapping, data.limit)).encode())
     if data.mapping is not None and Path(data.mapping).is_file():
         total.update(Path(data.mapping).read_bytes())
-    for file in files:
+    for file in find_files(locate(data)):
         with file.open("rb") as handle:
             total.update(hashlib.file_digest(handle, "sha256").digest())
     return total.hexdigest()[:16]

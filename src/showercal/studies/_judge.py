@@ -11,7 +11,7 @@ from showercal.events import Events
 from showercal.prediction import Prediction
 from showercal.studies._recipe import EvaluationConfig, Recipe
 
-# Metrics that are also given after a correction that follows the mean prediction bin by bin (see `judge`).
+# Metrics that are also given after a correction that follows the prediction bin by bin (see `judge`).
 _LOCAL = {
     "sigma_over_sqrt_e": "sigma_over_sqrt_e_local",
     "sigma_ratio": "sigma_ratio_local",
@@ -46,28 +46,37 @@ def judge(
 
     The main numbers use the bias correction of the recipe. A straight line leaves the shrinkage at the ends of the
     spectrum, where a regressor looks narrower than it is; the metrics named ``..._local`` therefore use a spline
-    through the mean prediction in bins, which divides by the local slope.
+    through the median prediction in bins, which divides by the local slope.
 
     Args:
         recipe: Reference, bins, bootstrap.
         events: With truth.
         raw: Predictions by method.
         corrections: By method, of the recipe.
-        closures: By method, splines.
+        closures: By method, splines; methods without one have no strict numbers.
     """
-    truth = events.energy_true
-    options = recipe.evaluation
     corrected = {name: corrections[name].apply(prediction) for name, prediction in raw.items()}
-    arrays = {name: MethodArrays(raw[name].median, corrected[name].median) for name in raw}
-    local = {name: MethodArrays(raw[name].median, closures[name].apply(raw[name]).median) for name in raw}
-    bins = _binning(options)
-    rows = []
-    for given in (arrays, local):
-        found = evaluate(truth, given, recipe.reference, bins, n_bootstrap=options.n_bootstrap, seed=options.seed)
-        if given is local:
-            found = [replace(row, metric=_LOCAL[row.metric]) for row in found if row.metric in _LOCAL]
-        rows += found
+    strict = {name: closure.apply(raw[name]) for name, closure in closures.items()}
+    rows = _rows(recipe, events, raw, corrected)
+    if recipe.reference in strict:
+        found = _rows(recipe, events, {name: raw[name] for name in strict}, strict)
+        rows += [replace(row, metric=_LOCAL[row.metric]) for row in found if row.metric in _LOCAL]
     return Judged(events, raw, corrected, rows)
+
+
+def _rows(
+    recipe: Recipe, events: Events, raw: Mapping[str, Prediction], corrected: Mapping[str, Prediction]
+) -> list[Row]:
+    options = recipe.evaluation
+    arrays = {name: MethodArrays(raw[name].median, corrected[name].median) for name in raw}
+    return evaluate(
+        events.energy_true,
+        arrays,
+        recipe.reference,
+        _binning(options),
+        n_bootstrap=options.n_bootstrap,
+        seed=options.seed,
+    )
 
 
 def _binning(options: EvaluationConfig) -> Binning:

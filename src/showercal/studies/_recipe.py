@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -163,6 +163,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise RecipeError(f"{path} must hold a mapping of keys (name, data, methods, ...); got {kind}")
+    content = _unshared(content)
     for text in overrides:
         _override(content, text)
     return parse_recipe(content, where=str(name))
@@ -181,6 +182,13 @@ def parse_recipe(content: Mapping[str, Any], *, where: str) -> Recipe:
         raise RecipeError(f"the recipe {where} is not valid: {faults}") from fault
 
 
+def _unshared(content: Any) -> Any:
+    """A copy in which nothing is shared: YAML anchors would let an override of one method change another."""
+    if isinstance(content, dict):
+        return {key: _unshared(value) for key, value in content.items()}
+    return [_unshared(value) for value in content] if isinstance(content, list) else content
+
+
 def _override(content: dict[str, Any], text: str) -> None:
     path, separator, value = text.partition("=")
     if not separator or not path:
@@ -189,27 +197,66 @@ def _override(content: dict[str, Any], text: str) -> None:
     place: Any = content
     for depth, part in enumerate(parents):
         if place.get(part) is None:
+            if parents[:depth] == ["methods"]:
+                raise RecipeError(f"--set {text}: the recipe has no method {part!r}; {nearest(part, place)}")
             # an option group that the recipe leaves at its defaults; unknown names are refused by the validation
             place[part] = {}
         place = place[part]
         if not isinstance(place, dict):
             raise RecipeError(f"--set {text}: {'.'.join(parents[: depth + 1])} is a value, not a group of options")
-    place[last] = yaml.safe_load(value)
+    try:
+        place[last] = yaml.safe_load(value)
+    except yaml.YAMLError as fault:
+        raise RecipeError(f"--set {text}: {value!r} is not a valid YAML value; put texts in quotes") from fault
 
 
 def _say(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"]) or "recipe"
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {place!r}; {nearest(str(error['loc'][-1]), _known_keys())}"
-    if error["type"] == "missing":
+    """One fault of the validation, with its place as ``--set`` spells it."""
+    *parents, last = error["loc"] or ("",)
+    kind, context, got = error["type"], error.get("ctx", {}), error["input"]
+    place = _place(error["loc"]).path
+    if kind == "extra_forbidden":
+        return f"unknown key {place!r}; {nearest(str(last), _place(parents).keys)}"
+    if kind == "missing":
         return f"{place} is missing"
-    return f"{place}: {error['msg']}; got {error['input']!r}"
+    if kind.startswith("union_tag"):
+        key = f"{place}.{context['discriminator'].strip(chr(39))}"
+        if kind == "union_tag_not_found":
+            return f"{key} is missing"
+        return f"unknown {key} {context['tag']!r}; {nearest(context['tag'], _place(error['loc']).tags)}"
+    text = error["msg"].removeprefix("Value error, ")
+    text = f"{place}: {text}" if place else text
+    return text if isinstance(got, dict) else f"{text}; got {got!r}"
 
 
-def _known_keys() -> set[str]:
-    """All keys that occur anywhere in a recipe."""
-    keys: set[str] = set()
+class _Place(NamedTuple):
+    """What the schema says of a place in a recipe."""
+
+    path: str  # dotted, without the tags that Pydantic puts in for the chosen member of a union
+    keys: list[str]
+    tags: list[str]
+
+
+def _place(loc: Sequence[str | int]) -> _Place:
     schema = Recipe.model_json_schema()
-    for part in (schema, *schema.get("$defs", {}).values()):
-        keys.update(part.get("properties", {}))
-    return keys
+    node, path = schema, []
+    for part in loc:
+        node = _resolve(schema, node)
+        tags = node.get("discriminator", {}).get("mapping", {})
+        if part in tags:
+            node = {"$ref": tags[part]}
+            continue
+        path.append(str(part))
+        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
+        node = node if isinstance(node, dict) else {}
+    node = _resolve(schema, node)
+    return _Place(".".join(path), [*node.get("properties", {})], [*node.get("discriminator", {}).get("mapping", {})])
+
+
+def _resolve(schema: Mapping[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    """The node of a schema that a reference or an optional value stands for."""
+    if "anyOf" in node:
+        node = next(option for option in node["anyOf"] if option.get("type") != "null")
+    if "$ref" in node:
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return node

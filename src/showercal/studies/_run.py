@@ -17,13 +17,13 @@ from safetensors.numpy import load_file, save_file
 
 import showercal
 from showercal.calibration import BiasCorrection
-from showercal.errors import DataError, RecipeError
+from showercal.errors import DataError
 from showercal.estimator import Estimator
 from showercal.evaluation import Row
 from showercal.events import Events
 from showercal.prediction import Prediction, from_arrays
-from showercal.report import write_report, write_results_markdown
-from showercal.studies._cache import digest, is_done, mark_done, read_done, write_json
+from showercal.report import write_report
+from showercal.studies._cache import digest, forget, is_done, mark_done, read_done, write_json
 from showercal.studies._content import report_content
 from showercal.studies._data import Parts, describe, fingerprint, locate, read_events, split
 from showercal.studies._judge import Judged, judge
@@ -32,8 +32,18 @@ from showercal.training import build_method, load_method
 
 _RECIPE_FILE: Final = "recipe.yaml"
 _RESULTS_FILE: Final = "results.json"
+_CORRECTION_FILE: Final = "correction.json"
+_CLOSURE_FILE: Final = "closure.json"
 _PACKAGES: Final = ("showercal", "torch", "lightning", "lightgbm", "numpy", "awkward", "pyarrow", "iminuit")
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The events that were judged: hash of their files, and where they came from."""
+
+    fingerprint: str
+    provenance: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,11 +88,11 @@ class Run:
 
     def method(self, name: str) -> Estimator:
         """A fitted method of the run."""
-        return load_method(self.folder / "methods" / name / "model")
+        return load_method(_method_folder(self, name) / "model")
 
     def correction(self, name: str) -> BiasCorrection:
         """The bias correction of a method, fitted on the validation events of the run."""
-        return BiasCorrection.from_dict(json.loads((self.folder / "methods" / name / "correction.json").read_text()))
+        return BiasCorrection.from_dict(json.loads((_method_folder(self, name) / _CORRECTION_FILE).read_text()))
 
     def predict(self, name: str, events: Events) -> Prediction:
         """Calibrated energies of any events by one method of the run."""
@@ -125,22 +135,32 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
         KeyboardInterrupt: On Ctrl-C; finished stages and epochs are kept.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    (folder / _RECIPE_FILE).write_text(text)
     run = Run(folder, recipe)
     timings: dict[str, float] = {}
     with _timed(timings, "read events"):
         source = fingerprint(recipe.data)
+        keys = {name: _method_key(recipe, name, source) for name in recipe.methods}
+        key = digest(keys, recipe.model_dump(mode="json"))
+        if is_done(folder, key) and all(is_done(_method_folder(run, name), keys[name]) for name in keys):
+            say(f"{folder} holds this run already: nothing to do")
+            return run
         events = read_events(recipe.data)
         parts = split(events, recipe.data.split)
     sizes = (f"{len(part):,} {name}" for name, part in vars(parts).items())
     say(f"{len(events):,} events: {', '.join(sizes)}")
+    _check_calibration(recipe, parts.validation)
+    forget(folder)
+    (folder / _RESULTS_FILE).unlink(missing_ok=True)  # of an earlier recipe
+    text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _RECIPE_FILE).write_text(text)
     for name, entry in recipe.methods.items():
-        with _timed(timings, f"fit {entry.label}"):
-            _fit(run, name, parts, source, say)
+        _fit(run, name, keys[name], parts, say)
+        timings[f"fit {entry.label}"] = round(read_done(_method_folder(run, name))["fit_seconds"], 3)
     with _timed(timings, "evaluate and report"):
-        _judge_and_report(run, parts, describe(events, locate(recipe.data)), command, timings)
+        judged = _calibrate_and_judge(run, parts, say)
+        _write(run, folder, judged, Source(source, describe(events, locate(recipe.data))), command, timings)
+    mark_done(folder, key)
     return run
 
 
@@ -162,25 +182,30 @@ def evaluate_run(
     Raises:
         ShowercalError: Whatever is wrong with the run or the events.
     """
+    own = run.info["events"]
     path = locate(data)
     folder = run.folder / "evaluations" / path.stem if folder is None else Path(folder)
     timings: dict[str, float] = {}
     with _timed(timings, "read events"):
         events = read_events(data)
+        source = Source(fingerprint(data), describe(events, path))
     say(f"{len(events):,} events of {path.name}")
+    note = f"Evaluated on other events: {path.name}."
+    if source.fingerprint == own:
+        note = "Evaluated on the events of the run itself, most of which the methods learned from: this flatters them."
+        say(note)
     raw = {}
     for name, entry in run.recipe.methods.items():
         with _timed(timings, f"predict {entry.label}"):
             raw[name] = run.method(name).predict(events)
     corrections = {name: run.correction(name) for name in run.recipe.methods}
-    closures = {name: _closure(run, name) for name in run.recipe.methods}
-    judged = judge(run.recipe, events, raw, corrections, closures)
-    _write(run, folder, judged, describe(events, path), command, timings)
+    judged = judge(run.recipe, events, raw, corrections, _closures(run))
+    _write(run, folder, judged, source, command, timings, note)
     return folder
 
 
-def render_report(run: Run) -> Path:
-    """Write figures and page of a finished run again, e.g. with a newer version.
+def render_report(run: Run, *, say: Say = lambda _: None) -> Path:
+    """Judge the predictions of a finished run and write its report again, e.g. with a newer version.
 
     Raises:
         ShowercalError: If the run is not finished, or its events are gone or changed.
@@ -188,20 +213,29 @@ def render_report(run: Run) -> Path:
     info = run.info
     if fingerprint(run.recipe.data) != info["events"]:
         raise DataError(f"the events of {run.folder} have changed since it was run: run it again")
-    events = read_events(run.recipe.data)
-    parts = split(events, run.recipe.data.split)
-    _judge_and_report(run, parts, info["provenance"], info["command"], info["timings"])
+    parts = split(read_events(run.recipe.data), run.recipe.data.split)
+    judged = _calibrate_and_judge(run, parts, say)
+    _write(run, run.folder, judged, Source(info["events"], info["provenance"]), info["command"], info["timings"])
     return run.folder / "report.html"
 
 
-def _fit(run: Run, name: str, parts: Parts, source: str, say: Say) -> None:
+def _method_folder(run: Run, name: str) -> Path:
+    return run.folder / "methods" / name
+
+
+def _method_key(recipe: Recipe, name: str, source: str) -> str:
+    """Hash of all that decides a fitted method: version, events, split, options."""
+    method = recipe.methods[name].method
+    return digest(showercal.__version__, source, recipe.data.split.model_dump(), method.model_dump())
+
+
+def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
     """Train one method and keep its predictions of validation and test events."""
-    entry, folder = run.recipe.methods[name], run.folder / "methods" / name
-    method_key = digest(showercal.__version__, source, run.recipe.data.split.model_dump(), entry.method.model_dump())
-    if is_done(folder, method_key):
+    entry, folder = run.recipe.methods[name], _method_folder(run, name)
+    if is_done(folder, key):
         say(f"{entry.label}: done before")
         return
-    (folder / "done.json").unlink(missing_ok=True)
+    forget(folder)
     say(f"{entry.label}: fitting")
     start = time.perf_counter()
     method = build_method(entry.method).fit(parts.train, parts.validation, folder / "work")
@@ -212,60 +246,87 @@ def _fit(run: Run, name: str, parts: Parts, source: str, say: Say) -> None:
         prediction = method.predict(events)
         save_file(prediction.arrays(), folder / f"{part}.safetensors")
         notes["family"] = prediction.family
-    mark_done(folder, method_key, notes)
+    mark_done(folder, key, notes)
 
 
 def _prediction(run: Run, name: str, part: str) -> Prediction:
-    folder = run.folder / "methods" / name
-    return from_arrays(read_done(folder)["family"], load_file(folder / f"{part}.safetensors"))
+    folder = _method_folder(run, name)
+    notes = read_done(folder)
+    if not notes:
+        raise DataError(f"method {name!r} of {run.folder} is not fitted: run the study again to go on")
+    return from_arrays(notes["family"], load_file(folder / f"{part}.safetensors"))
 
 
-def _judge_and_report(
-    run: Run, parts: Parts, provenance: dict[str, Any], command: str, timings: dict[str, float]
-) -> None:
-    raw, corrections, closures = {}, {}, {}
-    for name in run.recipe.methods:
-        validation = _prediction(run, name, "validation")
-        options = run.recipe.calibration
-        correction = BiasCorrection(options.form, statistic=options.statistic, n_bins=options.n_bins)
-        corrections[name] = correction.fit(parts.validation.energy_true, validation)
-        write_json(run.folder / "methods" / name / "correction.json", correction.to_dict())
-        closures[name] = BiasCorrection("spline").fit(parts.validation.energy_true, validation)
-        write_json(run.folder / "methods" / name / "closure.json", closures[name].to_dict())
+def _bias_correction(recipe: Recipe) -> BiasCorrection:
+    options = recipe.calibration
+    return BiasCorrection(options.form, statistic=options.statistic, n_bins=options.n_bins)
+
+
+def _check_calibration(recipe: Recipe, validation: Events) -> None:
+    """Find out before the training whether the validation events can carry the bias correction.
+
+    Raises:
+        DataError: If not even exact predictions can be corrected.
+    """
+    truth = validation.energy_true
+    try:
+        _bias_correction(recipe).fit(truth, truth)
+    except DataError as fault:
+        n_bins, part = recipe.calibration.n_bins, recipe.data.split.validation
+        raise DataError(
+            f"{fault} (calibration.n_bins is {n_bins}; data.split.validation = {part:g} gives {len(truth)} events)"
+        ) from fault
+
+
+def _calibrate_and_judge(run: Run, parts: Parts, say: Say) -> Judged:
+    """Fit the bias corrections on the validation events and judge the test events."""
+    raw, corrections = {}, {}
+    for name, entry in run.recipe.methods.items():
+        validation, folder = _prediction(run, name, "validation"), _method_folder(run, name)
+        truth = parts.validation.energy_true
+        try:
+            corrections[name] = _bias_correction(run.recipe).fit(truth, validation)
+        except DataError as fault:
+            raise DataError(f"{entry.label} cannot be corrected (calibration.form): {fault}") from fault
+        write_json(folder / _CORRECTION_FILE, corrections[name].to_dict())
+        (folder / _CLOSURE_FILE).unlink(missing_ok=True)
+        try:
+            closure = BiasCorrection("spline", n_bins=run.recipe.calibration.n_bins).fit(truth, validation)
+        except DataError as fault:
+            say(f"{entry.label}: no strict correction, so it is left out of the columns named strict: {fault}")
+        else:
+            write_json(folder / _CLOSURE_FILE, closure.to_dict())
         raw[name] = _prediction(run, name, "test")
-    judged = judge(run.recipe, parts.test, raw, corrections, closures)
-    _write(run, run.folder, judged, provenance, command, timings)
+    return judge(run.recipe, parts.test, raw, corrections, _closures(run))
 
 
-def _closure(run: Run, name: str) -> BiasCorrection:
-    return BiasCorrection.from_dict(json.loads((run.folder / "methods" / name / "closure.json").read_text()))
+def _closures(run: Run) -> dict[str, BiasCorrection]:
+    """The strict corrections of the methods that have one."""
+    paths = {name: _method_folder(run, name) / _CLOSURE_FILE for name in run.recipe.methods}
+    return {n: BiasCorrection.from_dict(json.loads(p.read_text())) for n, p in paths.items() if p.is_file()}
 
 
 def _write(
-    run: Run, folder: Path, judged: Judged, provenance: dict[str, Any], command: str, timings: dict[str, float]
+    run: Run, folder: Path, judged: Judged, source: Source, command: str, timings: dict[str, float], note: str = ""
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows = [*judged.rows, *_fit_rows(run)]
     info = {
         "study": run.recipe.name,
         "command": command,
-        "events": fingerprint(run.recipe.data),
-        "provenance": provenance,
+        "events": source.fingerprint,
+        "provenance": source.provenance,
         "versions": versions(),
         "timings": timings,
     }
     write_json(folder / _RESULTS_FILE, {"run": info, "rows": [row.to_dict() for row in rows]})
-    content = report_content(run, judged, rows, info)
-    write_results_markdown(content, folder)
-    write_report(content, folder)
+    write_report(report_content(run, judged, rows, info, note), folder)
 
 
 def _fit_rows(run: Run) -> Iterator[Row]:
     """What the fits cost."""
     for name in run.recipe.methods:
-        notes = read_done(run.folder / "methods" / name)
-        if not notes:
-            raise RecipeError(f"method {name!r} of {run.folder} is not fitted: run the study again to go on")
+        notes = read_done(_method_folder(run, name))
         numbers = {"fit_seconds": notes["fit_seconds"], "n_parameters": notes["n_parameters"]}
         speed = getattr(run.method(name), "train_events_per_s", None)
         if speed is not None:
