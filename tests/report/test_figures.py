@@ -76,6 +76,33 @@ def test_strict_figure_shows_the_strict_widths(content: ReportContent) -> None:
     assert len(figure.axes) == 2  # with the ratio below
 
 
+def test_relative_resolution_is_the_fitted_width(content: ReportContent) -> None:
+    """Points are sigma/sqrt(E) over the root of the mean energy: they stay finite where the response does not."""
+    figure = relative_resolution_figure(content)
+    assert figure is not None
+    points = next(c for c in figure.axes[0].containers if c.get_label() == "Straight line").lines[0]
+    energy, shown = (np.asarray(v) for v in points.get_data())
+    wanted = [
+        row["value"]
+        for row in content.rows
+        if row["method"] == "line" and row["metric"] == "sigma_over_sqrt_e" and row["bin"] is not None
+    ]
+    np.testing.assert_allclose(shown, 100 * np.array(wanted) / np.sqrt(energy))
+
+
+@pytest.mark.parametrize("n_epochs", [1, 2, 30])
+def test_epochs_are_whole_numbers(make_content: Make, n_epochs: int) -> None:
+    entries = [{"epoch": e, "train_loss": 1.0, "validation_loss": 1.1, "learning_rate": 1e-3} for e in range(n_epochs)]
+    methods = {"line": MethodSummary("Line", history=entries, best_epoch=0)}
+    figure = training_figure(make_content(methods=methods, rows=[], energy_pred={}, published={}))
+    assert figure is not None
+    low, high = figure.axes[-1].get_xlim()
+    ticks = [tick for tick in figure.axes[-1].get_xticks() if low <= tick <= high]
+    assert ticks
+    assert all(float(tick).is_integer() for tick in ticks)
+    assert len(figure.axes) == (1 if n_epochs == 1 else 2)  # the learning rate of a single epoch says nothing
+
+
 def test_points_outside_the_bias_frame_become_arrows(content: ReportContent) -> None:
     figure = bias_figure(content)
     assert figure is not None

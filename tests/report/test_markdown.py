@@ -48,7 +48,7 @@ def without_strict(content: ReportContent) -> ReportContent:
 
 def test_strict_numbers_are_explained_where_there_are_any(content: ReportContent) -> None:
     text = results_markdown(content)
-    assert "\n\nσ/√E strict: The same after a correction that follows the prediction bin by bin" in text
+    assert "\n\nσ/√E after a correction that follows the prediction bin by bin" in text
     assert "## σ/√E after the strict correction [√GeV]" in text
     assert "strict" not in results_markdown(without_strict(content))
 

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from showercal.cli._run import first_table
+
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
@@ -24,5 +26,5 @@ def evaluate(
     command = shlex.join(["showercal", *sys.argv[1:]])
     data = DataConfig(events=events, mapping=mapping)
     folder = evaluate_run(open_run(run), data, out, command=command, say=typer.echo)
-    typer.echo((folder / "results.md").read_text())
+    typer.echo(first_table(folder))
     typer.echo(f"Report: {folder / 'report.html'}")

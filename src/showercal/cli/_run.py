@@ -11,6 +11,11 @@ from typing import Annotated
 import typer
 
 
+def first_table(folder: Path) -> str:
+    """The comparison of the methods from results.md, without the tables in bins."""
+    return (folder / "results.md").read_text(encoding="utf-8").partition("\n## ")[0]
+
+
 def run(
     study: Annotated[str, typer.Argument(help="Name of a study (see: showercal studies), or a .yaml recipe.")],
     out: Annotated[
@@ -39,5 +44,5 @@ def run(
     folder = out or Path("runs") / recipe.name
     command = shlex.join(["showercal", *sys.argv[1:]])
     finished = run_study(recipe, folder, command=command, say=typer.echo)
-    typer.echo((finished.folder / "results.md").read_text())
+    typer.echo(first_table(finished.folder))
     typer.echo(f"Report: {finished.folder / 'report.html'}")

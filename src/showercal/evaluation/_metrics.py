@@ -60,7 +60,7 @@ _ALL = (
     Metric(
         "sigma_over_sqrt_e_local",
         "σ/√E strict",
-        "The same after a correction that follows the prediction bin by bin, so that its local slope is 1: the main "
+        "σ/√E after a correction that follows the prediction bin by bin, so that its local slope is 1: the main "
         "correction may leave the answers pulled inwards at the ends of the spectrum, where a method then looks "
         "narrower than it is.",
         "sqrt(GeV)",
@@ -70,7 +70,7 @@ _ALL = (
     Metric(
         "sigma_over_sqrt_e_raw",
         "σ/√E raw",
-        "The same before any bias correction: a method that pulls all answers towards the middle of the spectrum "
+        "σ/√E before any bias correction: a method that pulls all answers towards the middle of the spectrum "
         "looks better here than it is.",
         "sqrt(GeV)",
         "lower",
@@ -84,8 +84,20 @@ _ALL = (
         "1",
         "lower",
     ),
-    Metric("sigma_ratio_local", "Ratio strict", "The same ratio after the strict correction.", "1", "lower"),
-    Metric("sigma_ratio_raw", "Ratio raw", "The same ratio before any bias correction.", "1", "lower"),
+    Metric(
+        "sigma_ratio_local",
+        "Ratio strict",
+        "The ratio of σ/√E strict to that of the reference. The error is paired.",
+        "1",
+        "lower",
+    ),
+    Metric(
+        "sigma_ratio_raw",
+        "Ratio raw",
+        "The ratio of σ/√E raw to that of the reference. The error is paired.",
+        "1",
+        "lower",
+    ),
     Metric(
         "bias",
         "Bias",
@@ -94,8 +106,8 @@ _ALL = (
         "zero",
         *_PERCENT,
     ),
-    Metric("bias_local", "Bias strict", "The same after the strict correction.", "1", "zero", *_PERCENT),
-    Metric("bias_raw", "Bias raw", "The same as the method gives it, uncorrected.", "1", "zero", *_PERCENT),
+    Metric("bias_local", "Bias strict", "The bias after the strict correction.", "1", "zero", *_PERCENT),
+    Metric("bias_raw", "Bias raw", "The bias as the method gives it, uncorrected.", "1", "zero", *_PERCENT),
     Metric(
         "response_mean",
         "Mean response",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from showercal.evaluation import TERMS, resolution_curve
 from showercal.report._content import ReportContent
@@ -21,6 +22,7 @@ from showercal.report._style import (
     sparse_minor,
 )
 
+FloatArray = NDArray[np.float64]
 ENERGY_LABEL = r"True energy $E$ [GeV]"
 
 
@@ -41,17 +43,16 @@ def resolution_figure(content: ReportContent, suffix: str = "") -> Figure | None
     return _with_ratio(content, curves, ratios, r"$\sigma/\sqrt{E}$  [$\sqrt{\mathrm{GeV}}$]")
 
 
-def relative_resolution_figure(content: ReportContent, metric: str = "resolution_std") -> Figure | None:
+def relative_resolution_figure(content: ReportContent) -> Figure | None:
     """sigma/E in bins of energy with the fit a/√E ⊕ b/E ⊕ c of each method where its terms are known.
 
-    Args:
-        content: The report.
-        metric: Which width, one of the ``resolution_*`` metrics.
+    sigma is the standard deviation of predicted minus true energy and E the mean true energy, as in the fit. The
+    spread of the response, predicted over true, would have no limit in a bin that begins at 0.
 
     Returns:
-        The figure, or None when no method has the metric in bins.
+        The figure, or None when no method has sigma/sqrt(E) in bins.
     """
-    curves = _curves(content, metric)
+    curves = _curves(content, "sigma_over_sqrt_e")
     if not curves:
         return None
     styles = method_styles(content)
@@ -61,10 +62,11 @@ def relative_resolution_figure(content: ReportContent, metric: str = "resolution
         for name, found in curves.items():
             fitted = _fitted(content, name, found)
             style = styles[name]
+            energy = _mean_energy(content, name, found)
             axes.errorbar(
-                found.centre,
-                100 * found.value,
-                100 * np.nan_to_num(found.error),
+                energy,
+                100 * found.value / np.sqrt(energy),
+                100 * np.nan_to_num(found.error) / np.sqrt(energy),
                 fmt=style.marker,
                 color=style.colour,
                 elinewidth=1,
@@ -180,7 +182,15 @@ def _draw_arrows(axes: Axes, found: Curve, style: MethodStyle, limits: tuple[flo
             axes.plot(places, np.full_like(places, at), marker, color=style.colour, ms=5)
 
 
-def _fitted(content: ReportContent, name: str, found: Curve) -> tuple[np.ndarray, np.ndarray] | None:
+def _mean_energy(content: ReportContent, name: str, found: Curve) -> FloatArray:
+    """Mean true energy of the bins of a curve where it is known, else their centres, [GeV]."""
+    mean = curve(content, name, "energy_mean")
+    if mean is None or not np.array_equal(mean.low, found.low):
+        return found.centre
+    return np.where(np.isfinite(mean.value), mean.value, found.centre)
+
+
+def _fitted(content: ReportContent, name: str, found: Curve) -> tuple[FloatArray, FloatArray] | None:
     terms = [overall(content, name, term) for term in TERMS]
     if terms[0] is None:
         return None

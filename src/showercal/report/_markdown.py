@@ -7,7 +7,7 @@ from pathlib import Path
 from showercal.evaluation import METRICS
 from showercal.report._content import ReportContent
 from showercal.report._lookup import best_method
-from showercal.report._table import BinTable, Cell, bin_table, comparison_columns
+from showercal.report._table import ERRORS, BinTable, Cell, bin_table, comparison_columns
 
 
 def results_markdown(content: ReportContent) -> str:
@@ -18,12 +18,11 @@ def results_markdown(content: ReportContent) -> str:
     lines = [[_plain(content.label(name)), *(_cell(c.cells[name]) for c in columns)] for name in content.methods]
     parts += [*_table(heads, lines), ""]
     reference = _plain(content.label(content.reference))
-    parts.append(f"Resolutions are compared after the bias correction; ratios refer to {reference}.")
+    parts.append(f"Resolutions are compared after the bias correction; ratios refer to {reference}. {ERRORS}")
     if best_method(content, "_local") is not None:
-        metric = METRICS["sigma_over_sqrt_e_local"]
-        parts += ["", f"{metric.title}: {metric.meaning}"]
+        parts += ["", METRICS["sigma_over_sqrt_e_local"].meaning]
     if content.published and content.published_note:
-        parts.append(f"Published: {_plain(content.published_note)}")
+        parts += ["", f"Published values: {_plain(content.published_note)}"]
     tables = (bin_table(content, metric) for metric in ("sigma_over_sqrt_e", "sigma_over_sqrt_e_local", "bias"))
     for table in tables:
         if table is not None:

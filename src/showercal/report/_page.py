@@ -26,7 +26,7 @@ from showercal.report._markdown import write_results_markdown
 from showercal.report._rounding import DASH, rounded
 from showercal.report._side_view import side_view_figure
 from showercal.report._style import figure_style, method_styles
-from showercal.report._table import BIN_HEADINGS, COST, QUALITY, bin_table, comparison_columns
+from showercal.report._table import BIN_HEADINGS, ERRORS, GROUPS, bin_table, comparison_columns
 from showercal.report._training import training_caption, training_figure
 
 PNG_DPI: Final = 110
@@ -99,14 +99,16 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
         (
             "resolution_strict",
             "Resolution after the strict correction versus true energy, with the ratio to the reference",
-            f"σ/√E after the strict correction; below, its ratio to {reference}. Where a method stands clearly higher "
-            "than in the first figure, part of its gain there was shrinkage.",
+            f"σ/√E after the strict correction; below, its ratio to {reference}. Where a method stands higher "
+            "than in the first figure, part of its gain there was shrinkage, or its strict correction is not "
+            "well known: the bands do not hold the error of the correction.",
             lambda: resolution_figure(content, "_local"),
         ),
         (
             "relative_resolution",
             "Relative resolution versus true energy with fits",
-            "σ/E on a logarithmic scale. A calorimeter follows a/√E ⊕ b/E ⊕ c, summed in quadrature.",
+            "The same width over the energy itself, on a logarithmic scale. A calorimeter follows a/√E ⊕ b/E ⊕ c, "
+            "summed in quadrature: a stochastic, b noise, c constant.",
             lambda: relative_resolution_figure(content),
         ),
         (
@@ -159,9 +161,9 @@ def _outside(content: ReportContent) -> str:
             values += (100 * found.value[outside]).tolist()
             edges += [*found.low[outside], *found.high[outside]]
         if values:
-            least, most = f"{min(values):.0f}", f"{max(values):.0f}"
+            least, most = (f"{value:.0f}".replace("-", "−") for value in (min(values), max(values)))
             span = least if least == most else f"{least} to {most}"
-            texts.append(f"{span} % at {min(edges):g}–{max(edges):g} GeV {when} the correction")
+            texts.append(f"{span}\u00a0% at {min(edges):g}–{max(edges):g}\u00a0GeV {when} the correction")
     return f"Arrows at the edge stand for points outside the frame: {'; '.join(texts)}." if texts else ""
 
 
@@ -193,11 +195,12 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         colours={name: style.colour for name, style in method_styles(content).items()},
         sentence=headline_sentence(content),
         cards=headline_cards(content),
-        groups=[(group, found) for group in (QUALITY, COST) if (found := [c for c in columns if c.group == group])],
+        groups=[(group, found) for group in GROUPS if (found := [c for c in columns if c.group == group])],
         pictures=pictures,
         bins=[table for table in bins if table is not None],
         metrics=_metric_lines(content),
         meanings=_metric_texts(content),
+        errors=ERRORS,
         strict=METRICS["sigma_over_sqrt_e_local"].meaning,
         display=None
         if display is None

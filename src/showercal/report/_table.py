@@ -11,8 +11,15 @@ from showercal.report._content import ReportContent
 from showercal.report._lookup import Curve, Measured, curve, largest_bias, overall, ratio
 from showercal.report._rounding import DASH, rounded
 
-QUALITY: Final = "Resolution and bias"
-COST: Final = "Fitted terms and cost"
+RESOLUTION: Final = "Resolution"
+BIAS: Final = "Bias and terms of the resolution curve"
+COST: Final = "Cost"
+GROUPS: Final = (RESOLUTION, BIAS, COST)
+#: What the errors hold, and what they do not.
+ERRORS: Final = (
+    "Errors are one standard deviation, from resampled test events; they do not hold that of the bias corrections, "
+    "which were fitted once on the validation events."
+)
 
 
 @dataclass(frozen=True)
@@ -125,20 +132,20 @@ def _bin_cell(found: Curve, low: float, scale: float) -> Cell:
 def _recipes(content: ReportContent) -> list[_Recipe]:
     reference = content.label(content.reference)
     return [
-        _of("sigma_over_sqrt_e", QUALITY, best=_smallest),
-        _of("sigma_over_sqrt_e_local", QUALITY, best=_smallest),
-        _of("sigma_over_sqrt_e_raw", QUALITY),
+        _of("sigma_over_sqrt_e", RESOLUTION, best=_smallest),
+        _of("sigma_over_sqrt_e_local", RESOLUTION, best=_smallest),
+        _of("sigma_over_sqrt_e_raw", RESOLUTION),
         _ratio_to(reference, ""),
         _ratio_to(reference, "_local"),
         _Recipe(
-            QUALITY,
+            RESOLUTION,
             "Published",
             "√GeV",
             "σ/√E in the publication, on another sample.",
             lambda content, method: Measured(float(content.published[method])) if method in content.published else None,
         ),
         _Recipe(
-            QUALITY,
+            BIAS,
             "Max |bias|",
             "%",
             f"Largest |bias| of the bins from {content.bias_floor:g} GeV up. {METRICS['bias'].meaning}",
@@ -148,7 +155,7 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
         ),
         _bias_in("Bias, first bin", "Bias in the bin of the lowest energies.", 0),
         _bias_in("Bias, last bin", "Bias in the bin of the highest energies.", -1),
-        *(_of(term, COST, heading) for term, heading in zip(TERMS, "abc", strict=True)),
+        *(_of(term, BIAS, heading) for term, heading in zip(TERMS, "abc", strict=True)),
         _of("n_parameters", COST, lookup=_parameters, text=_count_text),
         _of("train_events_per_s", COST, "Training", text=_plain_text),
         _of("fit_seconds", COST, text=_plain_text),
@@ -182,7 +189,7 @@ def _of(
 def _ratio_to(reference: str, suffix: str) -> _Recipe:
     metric = METRICS[f"sigma_ratio{suffix}"]
     return _Recipe(
-        QUALITY,
+        RESOLUTION,
         metric.title,
         "",
         f"{metric.meaning} The reference is {reference}.",
@@ -197,7 +204,7 @@ def _bias_in(heading: str, meaning: str, number: int) -> _Recipe:
         found = curve(content, method, "bias")
         return None if found is None else found.at(number)
 
-    return _Recipe(QUALITY, heading, "%", meaning, lookup, scale=100, best=abs)
+    return _Recipe(BIAS, heading, "%", meaning, lookup, scale=100, best=abs)
 
 
 def _smallest(value: float) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from showercal.report._content import ReportContent
@@ -30,7 +31,7 @@ def training_figure(content: ReportContent) -> Figure | None:
     columns = min(3, len(trained))
     n_rows = math.ceil(len(trained) / columns)
     rates = {name: _series(content.methods[name].history, "learning_rate") for name in trained}
-    with_rate = any(np.isfinite(rate).any() for rate in rates.values())
+    with_rate = any(np.isfinite(rate).sum() > 1 for rate in rates.values())
     heights = [3, 1] if with_rate else [1]
     with figure_style():
         figure = new_figure(max(5.4, 4.1 * columns), (3.9 if with_rate else 3.1) * n_rows)
@@ -50,6 +51,9 @@ def training_figure(content: ReportContent) -> Figure | None:
                 panels[1].set_ylabel("Learning\nrate", loc="center")
                 _log_if_wide(panels[1], rates[name], 5)
             panels[-1].set_xlabel("Epoch")
+            epochs = _series(content.methods[name].history, "epoch")
+            panels[-1].xaxis.set_major_locator(FixedLocator(epochs) if len(epochs) < 4 else MaxNLocator(integer=True))
+            panels[-1].xaxis.set_minor_locator(NullLocator())
     return figure
 
 
@@ -59,7 +63,7 @@ def training_caption(content: ReportContent) -> str:
     for name in _trained(content):
         history = content.methods[name].history
         seconds = _series(history, "seconds")
-        text = f"{content.label(name)}: {len(history)} epochs"
+        text = f"{content.label(name)}: {len(history)} epoch{'s' if len(history) > 1 else ''}"
         if np.isfinite(seconds).any():
             text += f" of {np.nanmean(seconds):.2g} s"
         if content.methods[name].stopped_epoch is not None:
@@ -86,8 +90,8 @@ def _loss_panel(content: ReportContent, name: str, axes: Axes, colour: str) -> N
     if _log_if_wide(axes, np.concatenate([train, validation]), 4):
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(sparse_minor)
-    if len(epochs) > 1:
-        axes.set_xlim(epochs[0], epochs[-1])
+    room = 0.5 if len(epochs) < 4 else 0.0  # single points stand free of the frame
+    axes.set_xlim(epochs[0] - room, epochs[-1] + room)
     axes.set_ylabel("Loss")
     axes.set_title(plain_text(content.label(name)), loc="left", fontsize=11.5)
     axes.legend(loc="upper right", fontsize=9.5)

@@ -157,9 +157,9 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     for name, entry in recipe.methods.items():
         _fit(run, name, keys[name], parts, say)
         timings[f"fit {entry.label}"] = round(read_done(_method_folder(run, name))["fit_seconds"], 3)
-    with _timed(timings, "evaluate and report"):
+    with _timed(timings, "calibrate and evaluate"):
         judged = _calibrate_and_judge(run, parts, say)
-        _write(run, folder, judged, Source(source, describe(events, locate(recipe.data))), command, timings)
+    _write(run, folder, judged, Source(source, describe(events, locate(recipe.data))), command, timings)
     mark_done(folder, key)
     return run
 
@@ -199,7 +199,8 @@ def evaluate_run(
         with _timed(timings, f"predict {entry.label}"):
             raw[name] = run.method(name).predict(events)
     corrections = {name: run.correction(name) for name in run.recipe.methods}
-    judged = judge(run.recipe, events, raw, corrections, _closures(run))
+    with _timed(timings, "evaluate"):
+        judged = judge(run.recipe, events, raw, corrections, _closures(run))
     _write(run, folder, judged, source, command, timings, note)
     return folder
 
@@ -291,7 +292,8 @@ def _calibrate_and_judge(run: Run, parts: Parts, say: Say) -> Judged:
         write_json(folder / _CORRECTION_FILE, corrections[name].to_dict())
         (folder / _CLOSURE_FILE).unlink(missing_ok=True)
         try:
-            closure = BiasCorrection("spline", n_bins=run.recipe.calibration.n_bins).fit(truth, validation)
+            # not with the bins of the recipe: strict means the same in all studies
+            closure = BiasCorrection("spline").fit(truth, validation)
         except DataError as fault:
             say(f"{entry.label}: no strict correction, so it is left out of the columns named strict: {fault}")
         else:
