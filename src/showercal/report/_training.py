@@ -52,7 +52,9 @@ def training_figure(content: ReportContent) -> Figure | None:
                 _log_if_wide(panels[1], rates[name], 5)
             panels[-1].set_xlabel("Epoch")
             epochs = _series(content.methods[name].history, "epoch")
-            panels[-1].xaxis.set_major_locator(FixedLocator(epochs) if len(epochs) < 4 else MaxNLocator(integer=True))
+            panels[-1].xaxis.set_major_locator(
+                FixedLocator([float(e) for e in epochs]) if len(epochs) < 4 else MaxNLocator(integer=True)
+            )
             panels[-1].xaxis.set_minor_locator(NullLocator())
     return figure
 
