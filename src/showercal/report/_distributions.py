@@ -102,7 +102,9 @@ def predicted_figure(content: ReportContent) -> Figure | None:
                 cmap="viridis_r",
                 rasterized=True,
             )
-            axes.plot(edges[[0, -1]], edges[[0, -1]], color="#D55E00", lw=1.1, ls=(0, (4, 3)))
+            # on a white line: seen on full and on empty bins
+            axes.plot(edges[[0, -1]], edges[[0, -1]], color="white", lw=2.6, alpha=0.9)
+            axes.plot(edges[[0, -1]], edges[[0, -1]], color="#D55E00", lw=1.5, ls=(0, (4, 2)))
             axes.set(xscale=scale, yscale=scale, xlim=(edges[0], 1.02 * top), ylim=(edges[0], edges[-1]))
             if not wide:
                 axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -112,7 +114,6 @@ def predicted_figure(content: ReportContent) -> Figure | None:
                 axes.set_ylabel(r"$E_\mathrm{pred}$ [GeV]")
             if number + columns >= len(known):
                 axes.tick_params(labelbottom=True)
-            if number // columns == n_rows - 1:
                 axes.set_xlabel(r"$E$ [GeV]")
         assert image is not None
         figure.colorbar(image, ax=figure.axes, label="Events", aspect=30, pad=0.02)

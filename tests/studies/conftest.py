@@ -1,0 +1,96 @@
+"""A study that takes a second: 1,500 showers drawn from a known profile, and three methods without epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from showercal import Events, detector
+from showercal.report import ReportContent, results_markdown
+from showercal.studies import Recipe
+from showercal.studies._recipe import parse_recipe
+
+N_EVENTS = 1_500
+
+
+def showers(n_events: int = N_EVENTS, seed: int = 1) -> Events:
+    """Flat spectrum of 0.2-10 GeV; tracks in the middle cells follow Poisson's law about a profile in depth.
+
+    ``impact_x`` is the number of the event.
+    """
+    rng = np.random.default_rng(seed)
+    calorimeter = detector("toy-sandwich")
+    energy = rng.permutation(np.linspace(0.2, 10, n_events))
+    layer = np.arange(17)
+    profile = layer**2 * np.exp(-layer / 1.7)
+    tracks = rng.poisson(30 * energy[:, None] * profile / profile.sum())
+    lit = tracks > 0
+    number = np.broadcast_to(calorimeter.cell_number(layer, np.full(17, 3), np.full(17, 4)), tracks.shape)
+    counts = lit.sum(axis=1)
+    cells = {
+        "id": ak.unflatten(number[lit].astype(np.int32), counts),
+        "energy": ak.unflatten((5e-4 * tracks[lit]).astype(np.float32), counts),
+        "tracks": ak.unflatten(tracks[lit].astype(np.int32), counts),
+    }
+    array = ak.zip(
+        {"energy_true": energy, "impact_x": np.arange(n_events, dtype=np.float64), "cells": ak.zip(cells)},
+        depth_limit=1,
+    )
+    units = {"energy_true": "GeV", "impact_x": "mm", "cells.id": "1", "cells.energy": "GeV", "cells.tracks": "1"}
+    return Events(array, units, calorimeter.to_dict(), {"seed": seed})
+
+
+def study(events: Path | str, **changes: Any) -> dict[str, Any]:
+    """The recipe as data; top-level keys can be changed."""
+    content: dict[str, Any] = {
+        "name": "tiny",
+        "title": "A tiny study",
+        # half for validation: the strict correction wants 20 bins of 20 events
+        "data": {"events": str(events), "split": {"train": 0.4, "validation": 0.5, "test": 0.1}},
+        "reference": "line",
+        "methods": {
+            "line": {"label": "Line", "published": 0.3, "method": {"kind": "straight_line", "values": "cells.tracks"}},
+            "layers": {"label": "Layers", "method": {"kind": "layer_line", "values": ["cells.tracks"]}},
+            "trees": {
+                "label": "Trees",
+                "method": {
+                    "kind": "trees",
+                    "features": {"sums": {"kind": "layer_sums", "values": ["cells.tracks"]}},
+                    "n_trees": 40,
+                    "min_events_per_leaf": 20,
+                },
+            },
+        },
+        "calibration": {"n_bins": 8},
+        "evaluation": {"low": 0, "high": 10, "n_bins": 4, "n_bootstrap": 20, "display_energies": [2, 8]},
+    }
+    return content | changes
+
+
+@pytest.fixture(scope="session")
+def events_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("events") / "showers"
+    showers().save(folder)
+    return folder
+
+
+@pytest.fixture
+def make_recipe(events_folder: Path) -> Callable[..., Recipe]:
+    return lambda **changes: parse_recipe(study(events_folder, **changes), where="tiny")
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without figures: drawing takes longer than the whole study."""
+
+    def write(content: ReportContent, folder: Path) -> Path:
+        (folder / "results.md").write_text(results_markdown(content), encoding="utf-8")
+        (folder / "report.html").write_text(f"{content.title} {content.description}", encoding="utf-8")
+        return folder / "report.html"
+
+    monkeypatch.setattr("showercal.studies._run.write_report", write)

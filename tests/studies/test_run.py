@@ -1,0 +1,307 @@
+"""A small study from events to results: what is written, what is repeated, what the test events may decide."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import pytest
+
+from showercal import Events
+from showercal.errors import DataError
+from showercal.evaluation import METRICS
+from showercal.prediction import PointPrediction
+from showercal.studies import DataConfig, Recipe, Run, evaluate_run, load_recipe, open_run, render_report, run_study
+from showercal.studies._content import report_content
+from showercal.studies._data import split
+from showercal.studies._judge import Judged
+from showercal.studies._recipe import SplitConfig
+
+from .conftest import showers, study
+
+Make = Callable[..., Recipe]
+METHODS = ("line", "layers", "trees")
+ROW_KEYS = {"method", "metric", "bin", "bin_low", "bin_high", "value", "error"}
+
+
+def refuse(word: str) -> float:
+    raise AssertionError(f"{word} is no JSON")
+
+
+def rows_of(folder: Path) -> list[dict[str, Any]]:
+    content = json.loads((folder / "results.json").read_text(), parse_constant=refuse)
+    found: list[dict[str, Any]] = content["rows"]
+    return found
+
+
+def places(folder: Path) -> set[tuple[Any, ...]]:
+    return {(row["method"], row["metric"], row["bin"]) for row in rows_of(folder)}
+
+
+def times(folder: Path) -> dict[str, int]:
+    """When each file was written last, by its path inside the folder."""
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def of_method(stamps: dict[str, int], name: str) -> dict[str, int]:
+    """The files that fitting a method writes; its corrections are fitted by a later stage."""
+    late = ("correction.json", "closure.json")
+    return {p: t for p, t in stamps.items() if p.startswith(f"methods/{name}/") and not p.endswith(late)}
+
+
+@pytest.fixture(scope="session")
+def finished(events_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with its whole report; tests that change it take a copy."""
+    from showercal.studies._recipe import parse_recipe
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    run_study(parse_recipe(study(events_folder), where="tiny"), folder, command="showercal run tiny")
+    return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "tiny"))
+
+
+def test_all_files_are_there(finished: Path) -> None:
+    for name in ("recipe.yaml", "results.json", "results.md", "report.html", "figures/resolution.png"):
+        assert (finished / name).stat().st_size > 0, name
+    for name in METHODS:
+        for file in ("model/model.json", "correction.json", "closure.json", "test.safetensors"):
+            assert (finished / "methods" / name / file).is_file()
+    assert not list(finished.rglob("*.tmp"))
+    assert "Trees" in (finished / "results.md").read_text()
+
+
+def test_rows_are_tidy(finished: Path) -> None:
+    rows = rows_of(finished)
+    assert all(set(row) == ROW_KEYS for row in rows)
+    assert len({(row["method"], row["metric"], row["bin"]) for row in rows}) == len(rows)
+    assert {row["method"] for row in rows} == set(METHODS)
+    assert {row["metric"] for row in rows} == set(METRICS) - {"train_events_per_s"}  # nothing here has epochs
+    assert {row["bin"] for row in rows if row["metric"] == "bias_local"} == {None, 0, 1, 2, 3}
+
+
+def test_results_are_sensible(finished: Path) -> None:
+    """Per event the tracks follow Poisson's law with 30 per GeV, so that sigma/sqrt(E) is 1 / sqrt(30) GeV^1/2."""
+    run = open_run(finished)
+    sigma, error = run.value("line", "sigma_over_sqrt_e")
+    assert sigma == pytest.approx(1 / math.sqrt(30), abs=4 * error)
+    bias, error = run.value("line", "bias")
+    assert bias == pytest.approx(0, abs=4 * error + 0.01)
+    assert run.value("line", "sigma_ratio") == (1, 0)
+    assert run.value("layers", "n_parameters")[0] == 18
+    assert run.info["provenance"]["seed"] == 1
+    assert {"read events", "fit Line", "fit Trees", "calibrate and evaluate"} == set(run.info["timings"]) - {
+        "fit Layers"
+    }
+
+
+def test_a_finished_run_predicts_any_events(finished: Path) -> None:
+    events = showers(50, seed=9)
+    pull = (open_run(finished).predict("line", events).median - events.energy_true) * np.sqrt(30 / events.energy_true)
+    assert abs(pull.mean()) < 4 / math.sqrt(50)
+
+
+def test_a_second_run_does_nothing(copied: Path, make_recipe: Make) -> None:
+    before, said = times(copied), []
+    run_study(make_recipe(), copied, say=said.append)
+    assert times(copied) == before
+    assert said == [f"{copied} holds this run already: nothing to do"]
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_only_the_changed_method_is_fitted_again(copied: Path, make_recipe: Make, events_folder: Path) -> None:
+    before, said = times(copied), []
+    methods = study(events_folder)["methods"]
+    methods["trees"]["method"]["n_trees"] = 3
+    run = run_study(make_recipe(methods=methods), copied, say=said.append)
+    assert [text for text in said if ":" in text][1:] == ["Line: done before", "Layers: done before", "Trees: fitting"]
+    after = times(copied)
+    for name in ("line", "layers"):
+        assert of_method(after, name) == of_method(before, name) != {}
+    assert not of_method(after, "trees").items() & of_method(before, "trees").items()
+    assert run.value("trees", "sigma_over_sqrt_e") != open_run(copied).value("line", "sigma_over_sqrt_e")
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_another_evaluation_fits_nothing(copied: Path, make_recipe: Make, events_folder: Path) -> None:
+    before = times(copied)
+    options = study(events_folder)["evaluation"] | {"n_bins": 2}
+    run_study(make_recipe(evaluation=options), copied)
+    after = times(copied)
+    for name in METHODS:
+        assert of_method(after, name) == of_method(before, name)
+    assert {row["bin"] for row in rows_of(copied)} == {None, 0, 1}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_an_interrupted_run_goes_on(tmp_path: Path, make_recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    import showercal.studies._run as module
+
+    build = module.build_method
+
+    def interrupted(config: Any) -> Any:
+        if config.kind == "trees":
+            raise KeyboardInterrupt
+        return build(config)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "build_method", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(make_recipe(), tmp_path)
+    with pytest.raises(DataError, match=r"has no results.json: the run is not finished; start it again to go on"):
+        _ = open_run(tmp_path).rows
+    before = times(tmp_path)
+    run = run_study(make_recipe(), tmp_path)
+    assert of_method(times(tmp_path), "line") == of_method(before, "line") != {}
+    assert {row.method for row in run.rows} == set(METHODS)
+
+
+def test_results_of_an_earlier_recipe_do_not_stay(
+    copied: Path, make_recipe: Make, events_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(config: Any) -> Any:
+        raise KeyboardInterrupt
+
+    methods = study(events_folder)["methods"]
+    methods["trees"]["method"]["n_trees"] = 3
+    monkeypatch.setattr("showercal.studies._run.build_method", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(make_recipe(methods=methods), copied)
+    assert not (copied / "results.json").exists()
+
+
+def models(folder: Path) -> dict[str, bytes]:
+    """The bytes of all that was learnt."""
+    paths = [p for p in folder.glob("methods/*/**/*") if p.is_file()]
+    learnt = [p for p in paths if p.parent.name == "model" or p.name in {"correction.json", "closure.json"}]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in learnt}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_test_events_decide_nothing(finished: Path, tmp_path: Path, make_recipe: Make) -> None:
+    """Other truth in the test part changes the results and no model; in the validation part, the corrections."""
+    events = showers()
+    parts = split(events, SplitConfig(train=0.4, validation=0.5, test=0.1))
+    runs = {}
+    for part in ("test", "validation"):
+        at = getattr(parts, part).scalar("impact_x").astype(int)
+        truth = events.energy_true.copy()
+        truth[at] = 10.2 - truth[at]  # the same spectrum, but hardly related to the showers
+        truth[at] = np.where(np.arange(len(at)) % 3 == 0, truth[at], events.energy_true[at])
+        changed = dataclasses.replace(events, array=ak.with_field(events.array, truth, "energy_true"))
+        Events.save(changed, tmp_path / part)
+        content = {"events": str(tmp_path / part), "split": {"train": 0.4, "validation": 0.5, "test": 0.1}}
+        runs[part] = run_study(make_recipe(data=content), tmp_path / f"run_{part}")
+    original = open_run(finished)
+    assert len(models(finished)) >= 3 * 3
+    assert models(runs["test"].folder) == models(finished)
+    assert runs["test"].value("line", "sigma_over_sqrt_e")[0] > 2 * original.value("line", "sigma_over_sqrt_e")[0]
+    for name in METHODS:
+        file = f"methods/{name}/correction.json"
+        assert models(runs["validation"].folder)[file] != models(finished)[file]
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_other_events_are_judged_in_the_same_form(copied: Path, tmp_path: Path) -> None:
+    showers(600, seed=2).save(tmp_path / "others")
+    before, said = models(copied), []
+    run = open_run(copied)
+    folder = evaluate_run(run, DataConfig(events=str(tmp_path / "others")), say=said.append)
+    assert folder == copied / "evaluations" / "others"
+    assert places(folder) == places(copied)
+    assert all(set(row) == ROW_KEYS for row in rows_of(folder))
+    counts = [row["value"] for row in rows_of(folder) if row["metric"] == "n_events" and row["bin"] is None]
+    assert counts == [600] * 3
+    assert models(copied) == before
+    assert said == ["600 events of others"]
+    assert "Evaluated on other events: others." in (folder / "report.html").read_text()
+    info = json.loads((folder / "results.json").read_text())["run"]
+    assert info["provenance"]["seed"] == 2
+    assert info["events"] != run.info["events"]
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_judging_the_training_events_is_said_aloud(copied: Path, events_folder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    folder = evaluate_run(open_run(copied), DataConfig(events=str(events_folder)), tmp_path / "own", say=said.append)
+    assert "this flatters them" in said[-1]
+    assert "this flatters them" in (folder / "report.html").read_text()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_report_can_be_written_again(copied: Path, make_recipe: Make, tmp_path: Path) -> None:
+    rows, info = rows_of(copied), open_run(copied).info
+    (copied / "report.html").unlink()
+    assert render_report(open_run(copied)) == copied / "report.html"
+    assert (copied / "report.html").is_file()
+    assert rows_of(copied) == rows
+    assert open_run(copied).info == info
+
+
+def test_a_report_of_changed_events_is_refused(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("showercal.studies._run.fingerprint", lambda data: "another")
+    with pytest.raises(DataError, match=r"the events of .* have changed since it was run: run it again"):
+        render_report(open_run(finished))
+
+
+def test_too_few_events_for_the_calibration_are_found_before_any_fit(tmp_path: Path, make_recipe: Make) -> None:
+    message = r">= 20 events in every bin .* \(calibration.n_bins is 60; data.split.validation = 0.5 gives 750 events\)"
+    with pytest.raises(DataError, match=message):
+        run_study(make_recipe(calibration={"n_bins": 60}), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_without_a_strict_correction_the_rest_is_there(tmp_path: Path, make_recipe: Make, events_folder: Path) -> None:
+    said: list[str] = []
+    data = study(events_folder)["data"] | {"split": {"train": 0.7, "validation": 0.15, "test": 0.15}}
+    run_study(make_recipe(data=data), tmp_path, say=said.append)
+    assert sum("no strict correction, so it is left out of the columns named strict" in text for text in said) == 3
+    metrics = {row["metric"] for row in rows_of(tmp_path)}
+    assert metrics == {name for name in METRICS if not name.endswith("_local")} - {"train_events_per_s"}
+    assert "strict" not in (tmp_path / "results.md").read_text()
+
+
+def test_folders_without_a_run(tmp_path: Path) -> None:
+    message = r"no run in .*: recipe.yaml is missing; make one with: showercal run STUDY --out"
+    with pytest.raises(DataError, match=message):
+        open_run(tmp_path)
+    with pytest.raises(DataError, match=message):
+        open_run(tmp_path / "none")
+
+
+def test_unknown_results(finished: Path) -> None:
+    with pytest.raises(DataError, match=r"no overall 'bias' of 'trea'; methods: line, layers, trees"):
+        open_run(finished).value("trea", "bias")
+
+
+@pytest.mark.parametrize(("n_epochs", "stopped"), [(40, None), (12, 11)])
+def test_early_stopping_is_told(n_epochs: int, stopped: int | None) -> None:
+    recipe = load_recipe("electrons")  # plans 40 epochs for the FCN
+    history = [{"epoch": e, "train_loss": 1.0, "validation_loss": abs(e - 5.0)} for e in range(n_epochs)]
+    fitted = {name: SimpleNamespace(n_parameters=2, history_=[]) for name in recipe.methods}
+    fitted["fcn"] = SimpleNamespace(n_parameters=2, history_=history)
+    run: Any = SimpleNamespace(recipe=recipe, method=fitted.__getitem__)
+    point = PointPrediction(np.ones(3))
+    same = dict.fromkeys(recipe.methods, point)
+    events = showers(3)
+    info = {"versions": {}, "provenance": {}, "command": "", "timings": {}}
+    content = report_content(run, Judged(events, same, same, []), [], info)
+    assert content.methods["fcn"].stopped_epoch == stopped
+    assert content.methods["fcn"].best_epoch == 5
+    assert content.methods["line"].stopped_epoch is None
+
+
+def test_a_run_is_rebuilt_from_its_folder(finished: Path, make_recipe: Make) -> None:
+    assert open_run(finished) == Run(finished, make_recipe())
