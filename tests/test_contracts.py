@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
-from samples import toy_showers
 
+from samples import toy_showers
 from showercal import Estimator, Events, detector
 from showercal.errors import DataError, ModelFileError, NotFittedError, NoWidthError
 from showercal.training import METHODS, MethodConfig, NetworkRegressor, build_method, load_method

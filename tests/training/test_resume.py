@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter
-from samples import toy_showers
 
+from samples import toy_showers
 from showercal.training import MethodConfig, NetworkRegressor, build_method
 
 HERE = Path(__file__).parents[1]
