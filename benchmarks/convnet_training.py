@@ -3,7 +3,7 @@
     python benchmarks/convnet_training.py [float32|bf16] [batch size]
 
 Compare it with a Keras model of the same network (78,414 parameters) on the same machine by running the two in turn
-(A B A B) and taking the ratio: absolute figures drift. Training is `NetworkRegressor.fit` with augmentation, Lightning's
+(A B A B) and taking the ratio: absolute figures drift. Training is `NetworkRegressor.fit`, augmentation, Lightning's
 loop and the making of batches included; inference is `NetworkRegressor.predict`.
 """
 
