@@ -20,8 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from pydantic import TypeAdapter
 
 from showercal.events import Events
-from showercal.studies import DataConfig
-from showercal.studies._data import read_events
+from showercal.studies import DataConfig, read_events
 from showercal.training import MethodConfig, NetworkRegressor, build_method
 
 EPOCHS = 6

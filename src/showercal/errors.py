@@ -55,7 +55,7 @@ def check_fitted(learner: object, attribute: str) -> None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a misspelt name: `` (nearest: 'x')``, or the list of known names when none is near.
+    """A hint for a misspelt name: the nearest known one, or a list of the known names when none is near.
 
     Example:
         >>> nearest("enrgy", ["energy", "cell"])

@@ -115,11 +115,6 @@ class Events:
         except (TypeError, ValueError) as fault:
             raise DataError(f"field {path!r} does not hold numbers; its type is {values.type}") from fault
 
-    @property
-    def n_bytes(self) -> int:
-        """Memory held by the buffers, in bytes."""
-        return int(self.array.nbytes)
-
     def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write to a folder of Parquet (see `showercal.storage`)."""
         from showercal.storage import EventsWriter

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import special, stats
-from sklearn.exceptions import NotFittedError
 
 from showercal.calibration import BiasCorrection, binned_prediction, smooth_by_cp
-from showercal.errors import DataError, ModelFileError, RecipeError
+from showercal.errors import DataError, ModelFileError, NotFittedError, RecipeError
 from showercal.prediction import NormalPrediction, PointPrediction
 
 FloatArray = NDArray[np.float64]

@@ -8,13 +8,12 @@ from typing import Any, Final, Literal, Self, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import curve_fit
-from sklearn.exceptions import NotFittedError
 
 from showercal.calibration._binned import BinnedPrediction, Spacing, Statistic, bin_edges, binned_prediction
 from showercal.calibration._maps import EnergyMap, LineMap, PowerMap, map_from_dict
 from showercal.calibration._smoothing import smooth_by_cp
 from showercal.calibration._tails import with_closure, with_tangents
-from showercal.errors import DataError, ModelFileError, RecipeError, nearest
+from showercal.errors import DataError, ModelFileError, NotFittedError, RecipeError, nearest
 from showercal.prediction import Prediction
 
 FloatArray = NDArray[np.float64]

@@ -113,10 +113,12 @@ class BoxCalorimeter:
 
     @property
     def n_layers(self) -> int:
+        """Number of layers, L."""
         return len(self.layers)
 
     @property
     def n_cells(self) -> int:
+        """Number of cells of all layers."""
         return self.n_layers * self.n_x * self.n_y
 
     @property
@@ -275,10 +277,12 @@ class BoxCalorimeter:
             ) from fault
 
     def to_json(self) -> str:
+        """`to_dict` as text, keys sorted."""
         return json.dumps(self.to_dict(), sort_keys=True)
 
     @staticmethod
     def from_json(text: str) -> BoxCalorimeter:
+        """Rebuild from `to_json`; faults as in `from_dict`."""
         return BoxCalorimeter.from_dict(json.loads(text))
 
     @property

@@ -30,6 +30,7 @@ class DenseColumn:
         return self.values[events]
 
     def to(self, device: torch.device) -> DenseColumn:
+        """The same column on a device."""
         return DenseColumn(self.values.to(device))
 
 
@@ -61,6 +62,7 @@ class RaggedColumn:
         return Hits(len(events), event, self.cell[hit].long(), self.values[hit])
 
     def to(self, device: torch.device) -> RaggedColumn:
+        """The same column on a device."""
         return RaggedColumn(self.cell.to(device), self.values.to(device), self.offsets.to(device))
 
 

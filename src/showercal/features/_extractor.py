@@ -22,7 +22,7 @@ from showercal.features._sums import layer_sums
 class FeatureExtractor:
     """Turns events into named columns of tensors, and gathered columns into what a model's forward takes.
 
-    Sparse values are divided by the standard deviation of the lit cells (zero must stay zero); tables and images are
+    Voxels are divided by the standard deviation of the lit cells (zero must stay zero); tables, images and points are
     standardised per feature. Both are learnt from the events given to ``fit``.
 
     Args:
@@ -114,6 +114,7 @@ class FeatureExtractor:
 
     @staticmethod
     def from_state(config: FeatureConfig, state: Mapping[str, Any]) -> FeatureExtractor:
+        """A fitted extractor from its options and `state`."""
         extractor = FeatureExtractor(config)
         geometry = state["geometry"]
         extractor.calorimeter_ = None if geometry is None else BoxCalorimeter.from_dict(geometry)

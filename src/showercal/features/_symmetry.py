@@ -39,7 +39,7 @@ class GridAugmentation:
         code = torch.randint(0, 8, (B,), generator=generator, device=grid.device)
         shift_x = self._shift(x_range, n, generator)
         shift_y = self._shift(y_range, n, generator)
-        # Source cell of every target cell: undo the shift, then the symmetry.
+        # Source cell of every target cell: where the symmetry puts it, moved back by the shift.
         axis = torch.arange(n, device=grid.device)
         tx = axis[None, :, None].expand(B, n, n)
         ty = axis[None, None, :].expand(B, n, n)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from torch import Tensor
 
-from showercal.models import EnergyDistribution
+if TYPE_CHECKING:
+    from showercal.models import EnergyDistribution
 
-Loss = Callable[[EnergyDistribution, Tensor], Tensor]
+Loss = Callable[["EnergyDistribution", Tensor], Tensor]
 
 
 def mse(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:

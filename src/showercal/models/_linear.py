@@ -103,8 +103,8 @@ class LayerLineConfig(BaseModel):
 class LayerLine(Estimator):
     """One weight per layer: E = sum_l w_l N_l + b by least squares.
 
-    Layers that hardly ever see signal would get wild weights; they are only determined up to the singular-value cut of
-    the solver, and get weight 0 when never lit.
+    A layer that is never lit gets weight 0. One that hardly ever is gets a weight with a large error, which matters as
+    little as the layer does.
 
     Attributes:
         weights_: Shape (number of fields times layers,), [GeV]; ``offset_`` b [GeV].

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from showercal.errors import ModelFileError, check_fitted
+from showercal.errors import ModelFileError, TrainingError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
 from showercal.features import DenseColumn, FeatureExtractor, LayerSums, Table
@@ -32,7 +31,7 @@ class TreesConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["trees"] = "trees"
-    features: dict[str, LayerSums | Table]
+    features: dict[str, LayerSums | Table] = Field(min_length=1)
     n_trees: int = Field(default=2000, ge=1)
     learning_rate: float = Field(default=0.05, gt=0)
     n_leaves: int = Field(default=31, ge=2)
@@ -52,6 +51,7 @@ class Trees(Estimator):
         self.config = config
 
     def fit(self, train: Events, validation: Events, workspace: Path | None = None) -> Self:
+        lightgbm = _lightgbm()
         self.extractor_ = FeatureExtractor(dict(self.config.features)).fit(train)
         learn = lightgbm.Dataset(self._table(train), train.energy_true)
         parameters = {
@@ -89,6 +89,7 @@ class Trees(Estimator):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
+        lightgbm = _lightgbm()
         options, learned = read_model_file(folder)
         trees = cls(TreesConfig(**options))
         trees.extractor_ = FeatureExtractor.from_state(dict(trees.config.features), learned["features"])
@@ -102,3 +103,14 @@ class Trees(Estimator):
         columns = self.extractor_.transform(events)
         parts = [column.values.numpy() for column in columns.values() if isinstance(column, DenseColumn)]
         return np.concatenate(parts, axis=1)
+
+
+def _lightgbm() -> Any:
+    try:
+        import lightgbm
+    except OSError as fault:
+        raise TrainingError(
+            f"LightGBM cannot be loaded ({fault}): it needs the OpenMP runtime; install it (Debian, Ubuntu: "
+            "apt-get install libgomp1), or leave the trees out of the recipe"
+        ) from fault
+    return lightgbm

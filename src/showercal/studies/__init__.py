@@ -1,5 +1,6 @@
 """Studies: the published systems as recipes over the parts; run, judge on other events, report again."""
 
+from showercal.studies._data import read_events
 from showercal.studies._recipe import (
     CalibrationConfig,
     DataConfig,
@@ -24,6 +25,7 @@ __all__ = [
     "load_recipe",
     "open_run",
     "packaged_studies",
+    "read_events",
     "render_report",
     "run_study",
 ]

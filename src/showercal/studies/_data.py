@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import numpy as np
 
 from showercal.errors import DataError, RecipeError, nearest
 from showercal.events import Events, check_truth, concatenate
-from showercal.readers import find_files, open_any
+from showercal.readers import find_files, load_mapping, open_any
 from showercal.studies._recipe import DataConfig, SplitConfig
 
 SAMPLES: Final = Path(__file__).parents[1] / "data_samples"
@@ -43,19 +44,30 @@ def locate(data: DataConfig) -> Path:
     return path
 
 
-def fingerprint(data: DataConfig) -> str:
-    """Hash of the contents of all files of the events and of how they are read.
+def file_hashes(data: DataConfig) -> tuple[str, ...]:
+    """Hash of the contents of each file of the events.
 
     Raises:
-        DataError: If there are none.
+        DataError: If there is nothing at the path.
     """
-    total = hashlib.sha256(repr((data.mapping, data.limit)).encode())
-    if data.mapping is not None and Path(data.mapping).is_file():
-        total.update(Path(data.mapping).read_bytes())
+    hashes = []
     for file in find_files(locate(data)):
         with file.open("rb") as handle:
-            total.update(hashlib.file_digest(handle, "sha256").digest())
-    return total.hexdigest()[:16]
+            hashes.append(hashlib.file_digest(handle, "sha256").hexdigest()[:16])
+    return tuple(hashes)
+
+
+def fingerprint(data: DataConfig) -> str:
+    """Hash of the contents of all files of the events and of how they are read: mapping, geometry, limit.
+
+    Raises:
+        DataError: If there is nothing at the path.
+    """
+    how: dict[str, Any] = {"files": file_hashes(data), "limit": data.limit}
+    if data.mapping is not None:
+        how["mapping"] = load_mapping(data.mapping).model_dump(mode="json")
+        how["geometry"] = open_any(locate(data), data.mapping).geometry
+    return hashlib.sha256(json.dumps(how, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def read_events(data: DataConfig) -> Events:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from showercal.calibration import BiasCorrection
+from showercal.errors import DataError
 from showercal.evaluation import Binning, MethodArrays, Row, evaluate
 from showercal.events import Events
 from showercal.prediction import Prediction
@@ -77,6 +80,27 @@ def _rows(
         n_bootstrap=options.n_bootstrap,
         seed=options.seed,
     )
+
+
+def check_evaluation(recipe: Recipe, test: Events) -> None:
+    """Find out before the training whether the test events can be judged in the bins of the recipe.
+
+    Raises:
+        RecipeError: If the bins are not valid.
+        DataError: If no test event lies in them, or one has energy 0, for which the response is undefined.
+    """
+    options, truth = recipe.evaluation, test.energy_true
+    bins = _binning(options)
+    if not any(len(group) for group in bins.groups(truth)):
+        raise DataError(
+            f"no test event lies in the bins, {options.low:g} to {options.high:g} GeV; the truth runs from "
+            f"{truth.min():g} to {truth.max():g} GeV: set evaluation.low and evaluation.high"
+        )
+    if np.any(truth == 0):
+        raise DataError(
+            f"{int(np.sum(truth == 0))} of {len(truth)} test events have energy_true = 0 GeV, where the response is "
+            "undefined; drop them in the mapping (select: energy_true > 0)"
+        )
 
 
 def _binning(options: EvaluationConfig) -> Binning:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -25,13 +25,14 @@ from showercal.prediction import Prediction, from_arrays
 from showercal.report import write_report
 from showercal.studies._cache import digest, forget, is_done, mark_done, read_done, write_json
 from showercal.studies._content import report_content
-from showercal.studies._data import Parts, describe, fingerprint, locate, read_events, split
-from showercal.studies._judge import Judged, judge
+from showercal.studies._data import Parts, describe, file_hashes, fingerprint, locate, read_events, split
+from showercal.studies._judge import Judged, check_evaluation, judge
 from showercal.studies._recipe import DataConfig, Recipe, parse_recipe
 from showercal.training import build_method, load_method
 
 _RECIPE_FILE: Final = "recipe.yaml"
 _RESULTS_FILE: Final = "results.json"
+_PRODUCTS: Final = (_RESULTS_FILE, "results.md", "report.html")
 _CORRECTION_FILE: Final = "correction.json"
 _CLOSURE_FILE: Final = "closure.json"
 _PACKAGES: Final = ("showercal", "torch", "lightning", "lightgbm", "numpy", "awkward", "pyarrow", "iminuit")
@@ -40,9 +41,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """The events that were judged: hash of their files, and where they came from."""
+    """The events that were judged: hash of how they are read, of each file, and where they came from."""
 
     fingerprint: str
+    files: tuple[str, ...]
     provenance: dict[str, Any]
 
 
@@ -141,7 +143,8 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
         source = fingerprint(recipe.data)
         keys = {name: _method_key(recipe, name, source) for name in recipe.methods}
         key = digest(keys, recipe.model_dump(mode="json"))
-        if is_done(folder, key) and all(is_done(_method_folder(run, name), keys[name]) for name in keys):
+        complete = is_done(folder, key) and all((folder / product).is_file() for product in _PRODUCTS)
+        if complete and all(is_done(_method_folder(run, name), keys[name]) for name in keys):
             say(f"{folder} holds this run already: nothing to do")
             return run
         events = read_events(recipe.data)
@@ -149,6 +152,7 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     sizes = (f"{len(part):,} {name}" for name, part in vars(parts).items())
     say(f"{len(events):,} events: {', '.join(sizes)}")
     _check_calibration(recipe, parts.validation)
+    check_evaluation(recipe, parts.test)
     forget(folder)
     (folder / _RESULTS_FILE).unlink(missing_ok=True)  # of an earlier recipe
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
@@ -159,7 +163,8 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
         timings[f"fit {entry.label}"] = round(read_done(_method_folder(run, name))["fit_seconds"], 3)
     with _timed(timings, "calibrate and evaluate"):
         judged = _calibrate_and_judge(run, parts, say)
-    _write(run, folder, judged, Source(source, describe(events, locate(recipe.data))), command, timings)
+    described = Source(source, file_hashes(recipe.data), describe(events, locate(recipe.data)))
+    _write(run, folder, judged, described, command, timings)
     mark_done(folder, key)
     return run
 
@@ -182,17 +187,20 @@ def evaluate_run(
     Raises:
         ShowercalError: Whatever is wrong with the run or the events.
     """
-    own = run.info["events"]
+    own = set(run.info["files"])
     path = locate(data)
-    folder = run.folder / "evaluations" / path.stem if folder is None else Path(folder)
+    source = fingerprint(data)
+    folder = run.folder / "evaluations" / f"{path.stem}-{source[:6]}" if folder is None else Path(folder)
+    if folder.resolve() == run.folder.resolve():
+        raise DataError(f"{folder} holds the results of the run itself; choose another --out")
     timings: dict[str, float] = {}
     with _timed(timings, "read events"):
         events = read_events(data)
-        source = Source(fingerprint(data), describe(events, path))
+        described = Source(source, file_hashes(data), describe(events, path))
     say(f"{len(events):,} events of {path.name}")
     note = f"Evaluated on other events: {path.name}."
-    if source.fingerprint == own:
-        note = "Evaluated on the events of the run itself, most of which the methods learned from: this flatters them."
+    if own & set(described.files):
+        note = "Evaluated on events of the run itself, most of which the methods learned from: this flatters them."
         say(note)
     raw = {}
     for name, entry in run.recipe.methods.items():
@@ -201,7 +209,7 @@ def evaluate_run(
     corrections = {name: run.correction(name) for name in run.recipe.methods}
     with _timed(timings, "evaluate"):
         judged = judge(run.recipe, events, raw, corrections, _closures(run))
-    _write(run, folder, judged, source, command, timings, note)
+    _write(run, folder, judged, described, command, timings, note)
     return folder
 
 
@@ -216,7 +224,8 @@ def render_report(run: Run, *, say: Say = lambda _: None) -> Path:
         raise DataError(f"the events of {run.folder} have changed since it was run: run it again")
     parts = split(read_events(run.recipe.data), run.recipe.data.split)
     judged = _calibrate_and_judge(run, parts, say)
-    _write(run, run.folder, judged, Source(info["events"], info["provenance"]), info["command"], info["timings"])
+    source = Source(info["events"], tuple(info["files"]), info["provenance"])
+    _write(run, run.folder, judged, source, info["command"], info["timings"], made_with=info["versions"])
     return run.folder / "report.html"
 
 
@@ -242,6 +251,8 @@ def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
     method = build_method(entry.method).fit(parts.train, parts.validation, folder / "work")
     seconds = time.perf_counter() - start
     method.save(folder / "model")
+    # a resumed training has spent more than this call
+    seconds = max(seconds, sum(row["seconds"] for row in getattr(method, "history_", [])))
     notes: dict[str, Any] = {"fit_seconds": seconds, "n_parameters": method.n_parameters, "n_train": len(parts.train)}
     for part, events in (("validation", parts.validation), ("test", parts.test)):
         prediction = method.predict(events)
@@ -309,7 +320,14 @@ def _closures(run: Run) -> dict[str, BiasCorrection]:
 
 
 def _write(
-    run: Run, folder: Path, judged: Judged, source: Source, command: str, timings: dict[str, float], note: str = ""
+    run: Run,
+    folder: Path,
+    judged: Judged,
+    source: Source,
+    command: str,
+    timings: dict[str, float],
+    note: str = "",
+    made_with: Mapping[str, str] | None = None,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows = [*judged.rows, *_fit_rows(run)]
@@ -317,8 +335,9 @@ def _write(
         "study": run.recipe.name,
         "command": command,
         "events": source.fingerprint,
+        "files": list(source.files),
         "provenance": source.provenance,
-        "versions": versions(),
+        "versions": dict(made_with or versions()),
         "timings": timings,
     }
     write_json(folder / _RESULTS_FILE, {"run": info, "rows": [row.to_dict() for row in rows]})

@@ -33,6 +33,8 @@ class Memory(Callback):
         self._start = time.perf_counter()
 
     def on_validation_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        if module.device.type == "cuda":
+            torch.cuda.synchronize(module.device)
         self._seconds = time.perf_counter() - self._start
 
     def on_validation_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -90,11 +92,3 @@ class Patience(EarlyStopping):
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.wait_count >= self.patience:
             trainer.should_stop = True
-
-
-def read_checkpoint(path: Path) -> dict[str, Any] | None:
-    """A checkpoint that can be resumed, or None; nothing is unpickled."""
-    if not path.exists():
-        return None
-    content: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    return content

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from showercal.errors import ModelFileError, nearest
 from showercal.estimator import Estimator, read_model_file
@@ -40,4 +40,7 @@ def load_method(folder: Path) -> Estimator:
     kind = str(options.get("kind"))
     if kind not in METHODS:
         raise ModelFileError(f"{folder} holds a method of unknown kind {kind!r}; {nearest(kind, METHODS)}")
-    return METHODS[kind].load(folder)
+    try:
+        return METHODS[kind].load(folder)
+    except (KeyError, TypeError, ValidationError) as fault:
+        raise ModelFileError(f"{folder} is damaged ({fault!r}); train the method again") from fault

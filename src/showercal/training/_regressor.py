@@ -15,15 +15,15 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from showercal.errors import ModelFileError, check_fitted
+from showercal.errors import ModelFileError, RecipeError, check_fitted, nearest
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import FeatureConfig, FeatureExtractor
+from showercal.features import FeatureConfig, FeatureExtractor, Points, Voxels
 from showercal.models import EnergyDistribution, NetworkConfig, build_network
 from showercal.prediction import Prediction
 from showercal.training._batches import Batches, generator
@@ -47,10 +47,23 @@ class NetworkMethodConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["network"] = "network"
-    features: FeatureConfig
+    features: FeatureConfig = Field(min_length=1)
     network: NetworkConfig
     loss: Literal["mse", "nll"] = "mse"
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        augmentation = self.training.augmentation
+        if augmentation is not None and not isinstance(self.features.get(augmentation.input), Voxels):
+            hint = nearest(augmentation.input, self.features)
+            raise ValueError(f"augmentation.input {augmentation.input!r} is not a voxels input; {hint}")
+        if self.loss == "nll" and self.network.head == "point":
+            raise ValueError("loss nll needs a head with a width: set network.head to normal")
+        points = [name for name, spec in self.features.items() if isinstance(spec, Points)]
+        if points:
+            raise ValueError(f"{self.network.name} takes no points; leave out {points}")
+        return self
 
 
 class NetworkRegressor(Estimator):
@@ -75,6 +88,8 @@ class NetworkRegressor(Estimator):
         """
         options = self.config.training
         self.extractor_ = FeatureExtractor(self.config.features).fit(train)
+        if options.augmentation is not None:
+            _check_square(self.extractor_)
         energy = train.energy_true
         with torch.random.fork_rng():
             torch.manual_seed(generator("weights", options.seed).initial_seed())
@@ -94,7 +109,7 @@ class NetworkRegressor(Estimator):
         checkpoint = None
         if workspace is not None:
             workspace.mkdir(parents=True, exist_ok=True)
-            checkpoint = workspace / f"training-{self._identity(train, validation)}.ckpt"
+            checkpoint = workspace / f"training-{self._identity(learn, judge)}.ckpt"
             callbacks.append(EpochCheckpoint(checkpoint))
         if self.progress:
             callbacks.append(RichProgressBar(leave=False))
@@ -115,15 +130,19 @@ class NetworkRegressor(Estimator):
                 default_root_dir=workspace,
             )
             resume = checkpoint if checkpoint is not None and checkpoint.exists() else None
-            trainer.fit(module, learn, judge, ckpt_path=resume, weights_only=True)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+            try:
+                trainer.fit(module, learn, judge, ckpt_path=resume, weights_only=True)
+            except SystemExit as stop:  # what Lightning makes of Ctrl-C
+                if trainer.interrupted:
+                    raise KeyboardInterrupt from stop
+                raise
         self.network_.load_state_dict(memory.best_weights)
         self.network_.cpu().eval()
         self.history_ = memory.history
         self.n_train_ = len(train)
-        if checkpoint is not None:
-            checkpoint.unlink(missing_ok=True)
+        if workspace is not None:
+            for left in workspace.glob("training-*.ckpt"):
+                left.unlink()
         return self
 
     def predict(self, events: Events) -> Prediction:
@@ -179,17 +198,31 @@ class NetworkRegressor(Estimator):
         energy = np.zeros(len(events)) if "energy_true" not in events.fields else events.energy_true
         return Batches(self.extractor_, columns, torch.tensor(energy, dtype=torch.float32, device=device), size, seed)
 
-    def _identity(self, train: Events, validation: Events) -> str:
+    def _identity(self, *parts: Batches) -> str:
         """Short hash of all that decides the result, so that a checkpoint of something else is not taken up."""
-        digest = hashlib.sha256(json.dumps(self.config.model_dump(mode="json"), sort_keys=True).encode())
-        for events in (train, validation):
-            digest.update(events.energy_true.tobytes())
+        options = [self.config.model_dump(mode="json"), self.extractor_.state()]
+        digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+        for part in parts:
+            arrays = [part.energy_true, *(array for column in part.columns.values() for array in vars(column).values())]
+            for array in arrays:
+                digest.update(array.cpu().numpy().tobytes())
         return digest.hexdigest()[:12]
 
 
 def count_parameters(network: nn.Module) -> int:
     """Trainable parameters."""
     return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
+
+def _check_square(extractor: FeatureExtractor) -> None:
+    calorimeter = extractor.calorimeter_
+    assert calorimeter is not None
+    across = (calorimeter.n_x, calorimeter.cell_x), (calorimeter.n_y, calorimeter.cell_y)
+    if across[0] != across[1]:
+        raise RecipeError(
+            f"the augmentation needs a calorimeter that is the same in x and in y; {calorimeter.name!r} has "
+            f"{across[0][0]} cells of {across[0][1]} mm in x and {across[1][0]} of {across[1][1]} mm in y: leave it out"
+        )
 
 
 def _device(wanted: str) -> torch.device:
@@ -209,9 +242,11 @@ def _precision(wanted: str, device: torch.device) -> Literal["bf16-mixed", "32-t
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what Lightning says about hardware and loader workers: the batches are cut in memory."""
+    """Silence what Lightning says about hardware and loader workers, and undo what it sets for the whole process."""
     logger = logging.getLogger("lightning.pytorch")
     level = logger.level
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     logger.setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -221,3 +256,4 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logger.setLevel(level)
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

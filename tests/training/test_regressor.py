@@ -1,0 +1,123 @@
+"""Faults of a network method are found before the training, and Ctrl-C is Ctrl-C."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+
+from samples import toy_showers
+from showercal import detector
+from showercal.errors import RecipeError, TrainingError
+from showercal.training import MethodConfig, NetworkRegressor, build_method
+from showercal.training._module import EnergyRegression
+
+GRID = {"grid": {"kind": "voxels", "values": ["cells.tracks"]}}
+
+
+def regressor(**changes: Any) -> NetworkRegressor:
+    config = {
+        "kind": "network",
+        "network": {"name": "fcn", "widths": [16]},
+        "features": GRID,
+        "training": {"epochs": 2, "batch_size": 50},
+    }
+    method = build_method(TypeAdapter(MethodConfig).validate_python({**config, **changes}))
+    assert isinstance(method, NetworkRegressor)
+    method.progress = False
+    return method
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"training": {"augmentation": {"input": "gird"}}}, "'gird' is not a voxels input; nearest known: 'grid'"),
+        ({"loss": "nll"}, "needs a head with a width"),
+        ({"features": {}}, "at least 1 item"),
+        ({"features": {**GRID, "set": {"kind": "points", "values": ["cells.energy"]}}}, r"takes no points.*'set'"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValidationError, match=text):
+        regressor(**changes)
+
+
+def test_augmentation_needs_square_cells() -> None:
+    oblong = replace(detector("toy-sandwich"), cell_x=50.0).to_dict()
+    events = replace(toy_showers(60), geometry=oblong)
+    with pytest.raises(RecipeError, match=r"8 cells of 50.0 mm in x and 8 of 75.0 mm in y"):
+        regressor(training={"augmentation": {"input": "grid"}}).fit(events, events)
+
+
+def test_ctrl_c_is_passed_on_and_keeps_finished_epochs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    events = toy_showers(100)
+    step = EnergyRegression.training_step
+
+    def interrupted(self: EnergyRegression, batch: Any, batch_idx: int) -> torch.Tensor:
+        if self.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(EnergyRegression, "training_step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        regressor().fit(events, events, tmp_path)
+    assert len(list(tmp_path.glob("training-*.ckpt"))) == 1
+    monkeypatch.setattr(EnergyRegression, "training_step", step)
+    resumed, whole = regressor().fit(events, events, tmp_path), regressor().fit(events, events)
+    np.testing.assert_array_equal(resumed.predict(events).median, whole.predict(events).median)
+
+
+def test_a_diverging_training_says_what_to_do() -> None:
+    events = toy_showers(100)
+    with pytest.raises(TrainingError, match=r"loss became (nan|inf).*lower the learning rate"):
+        regressor(training={"epochs": 20, "batch_size": 10, "learning_rate": 1e20, "optimizer": "sgd"}).fit(
+            events, events
+        )
+
+
+def test_fit_leaves_no_global_state_behind() -> None:
+    events = toy_showers(60)
+    before = torch.are_deterministic_algorithms_enabled(), torch.random.get_rng_state()
+    regressor().fit(events, events)
+    assert torch.are_deterministic_algorithms_enabled() == before[0]
+    assert torch.equal(torch.random.get_rng_state(), before[1])
+
+
+@pytest.mark.parametrize("kind", ["constant", "one_cycle", "cosine", "plateau"])
+def test_schedules_move_the_learning_rate_as_they_say(kind: str) -> None:
+    events = toy_showers(100)
+    schedule: dict[str, Any] = {"kind": kind, **({"patience": 0} if kind == "plateau" else {})}
+    training = {
+        "epochs": 8,
+        "batch_size": 50,
+        "learning_rate": 0.3 if kind == "plateau" else 1e-3,
+        "schedule": schedule,
+    }
+    rates = [row["learning_rate"] for row in regressor(training=training).fit(events, events).history_]
+    if kind == "constant":
+        assert rates == [1e-3] * 8
+    elif kind == "plateau":
+        steps = np.array(rates[1:]) / np.array(rates[:-1])
+        assert np.isclose(steps, 1).sum() + np.isclose(steps, 0.3).sum() == 7
+        assert np.isclose(steps, 0.3).any()
+    else:
+        # measured after the epoch: the last is nearly 0, the highest is the option
+        assert rates[-1] < 1e-5
+        assert max(rates) <= 1e-3
+        rises = rates[1] > rates[0]
+        assert rises == (kind == "one_cycle")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_learns_like_the_cpu() -> None:
+    events = toy_showers(600)
+    options = {"epochs": 15, "batch_size": 50}
+    widths = []
+    for device in ("cpu", "cuda"):
+        method = regressor(training={**options, "device": device}).fit(events[:500], events[500:])
+        widths.append(np.std(method.predict(events).median - events.energy_true))
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)
