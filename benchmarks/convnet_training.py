@@ -10,12 +10,8 @@ loop and the making of batches included; inference is `NetworkRegressor.predict`
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-
-# threads that wait without spinning: a busy neighbour costs its share instead of a factor
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from pydantic import TypeAdapter
 

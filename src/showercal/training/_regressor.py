@@ -29,6 +29,7 @@ from showercal.prediction import Prediction
 from showercal.training._batches import Batches, generator
 from showercal.training._callbacks import EpochCheckpoint, Memory, Patience
 from showercal.training._config import TrainingConfig
+from showercal.training._memory import keep_freed_memory
 from showercal.training._module import EnergyRegression
 
 _WEIGHTS_FILE = "weights.safetensors"
@@ -86,6 +87,7 @@ class NetworkRegressor(Estimator):
             TrainingError: If the loss stops being finite.
             KeyboardInterrupt: On Ctrl-C; with a workspace no finished epoch is lost.
         """
+        keep_freed_memory()
         options = self.config.training
         self.extractor_ = FeatureExtractor(self.config.features).fit(train)
         if options.augmentation is not None:
@@ -147,6 +149,7 @@ class NetworkRegressor(Estimator):
 
     def predict(self, events: Events) -> Prediction:
         check_fitted(self, "network_")
+        keep_freed_memory()
         device = _device(self.config.training.device)
         network = self.network_.to(device)
         batches: list[EnergyDistribution] = []
