@@ -16,8 +16,8 @@ def keep_freed_memory() -> None:
     """Tell the C library not to give freed memory back to the kernel after every step; for this process, from now on.
 
     Each step frees and takes again tensors of several MB. By default glibc maps them anew each time, and the kernel
-    must clear every page. Kept memory made training of the ConvNet a third faster and its prediction half as fast again,
-    on two cores. The process holds the most it ever needed at once. Elsewhere than on Linux with glibc nothing happens.
+    must clear every page. Kept memory made training of the ConvNet a third faster and its prediction half as fast again
+    on two cores. The process holds the most it ever needed at once. Without glibc nothing happens.
     """
     if sys.platform != "linux":
         return
