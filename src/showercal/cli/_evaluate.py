@@ -18,7 +18,9 @@ def evaluate(
     mapping: Annotated[
         str | None, typer.Option(help="How to read foreign files: a packaged mapping or a .yaml file.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results. [default: RUN/evaluations/NAME]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the results. [default: RUN/evaluations/NAME-HASH]")
+    ] = None,
 ) -> None:
     """Evaluate all methods of a finished run on other events with truth, into the same results and report."""
     from showercal.studies import DataConfig, evaluate_run, open_run

@@ -177,7 +177,7 @@ def evaluate_run(
     Args:
         run: The run; its methods and bias corrections are used as they are.
         data: The other events; nothing is split off.
-        folder: Where results go; by default ``evaluations/NAME`` inside the run.
+        folder: Where results go; by default ``evaluations/NAME-HASH`` inside the run.
         command: The command line, for the report.
         say: Told what happens.
 

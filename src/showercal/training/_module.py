@@ -80,7 +80,8 @@ class EnergyRegression(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         config = self.config
         kwargs: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
-        if config.optimizer in _FUSED:
+        # Lightning clips no gradients of a fused optimiser under autocast
+        if config.optimizer in _FUSED and config.gradient_clip is None:
             kwargs["fused"] = True
         optimizer = _OPTIMIZERS[config.optimizer](self.network.parameters(), **kwargs)
         schedule, n_steps = config.schedule, int(self.trainer.estimated_stepping_batches)
