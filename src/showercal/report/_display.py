@@ -42,7 +42,7 @@ def display_figure(events: Events) -> go.Figure | None:
         DataError: If the events carry no geometry.
     """
     calorimeter = display_geometry(events)
-    showers = [shower for shower in display_showers(events) if len(shower.cell)]
+    showers = display_showers(events)
     if not showers:
         return None
     highest = max(float(shower.energy.max()) for shower in showers)

@@ -54,7 +54,7 @@ def display_geometry(events: Events) -> BoxCalorimeter:
 
 
 def display_showers(events: Events) -> list[Shower]:
-    """The events in order of true energy; cells without energy are left out.
+    """The events in order of true energy; cells without energy, and events without such cells, are left out.
 
     Raises:
         DataError: If the events have no cells.
@@ -80,4 +80,5 @@ def display_showers(events: Events) -> list[Shower]:
                 else (float(events.array[impact_fields[0]][number]), float(events.array[impact_fields[1]][number])),
             )
         )
-    return sorted(showers, key=lambda shower: shower.energy_true or 0.0)
+    lit_showers = [shower for shower in showers if len(shower.cell)]
+    return sorted(lit_showers, key=lambda shower: shower.energy_true or 0.0)

@@ -26,7 +26,7 @@ def side_view_figure(events: Events) -> Figure | None:
         DataError: If the events carry no geometry.
     """
     calorimeter = display_geometry(events)
-    showers = [shower for shower in display_showers(events) if len(shower.cell)]
+    showers = display_showers(events)
     if not showers:
         return None
     images = []
