@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from showercal.errors import DataError
 from showercal.evaluation import METRICS, Binning, MethodArrays, Row, compare, evaluate
+from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
 
 FloatArray = NDArray[np.float64]
 BINS = Binning.uniform(0, 10, 5)
@@ -42,7 +43,8 @@ def test_every_row_is_there_once(rows: list[Row]) -> None:
     assert len(keys) == len(set(keys))
     made_elsewhere = {"train_events_per_s", "fit_seconds", "n_parameters"}
     made_by_a_second_correction = {name for name in METRICS if name.endswith("_local")}
-    assert {r.metric for r in rows} == set(METRICS) - made_elsewhere - made_by_a_second_correction
+    of_widths = {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"}
+    assert {r.metric for r in rows} == set(METRICS) - made_elsewhere - made_by_a_second_correction - of_widths
     assert {r.bin for r in rows} == {None, *range(5)}
     assert (one(rows, "full", "bias").bin_low, one(rows, "full", "bias").bin_high) == (0, 10)
     assert (one(rows, "full", "bias", 1).bin_low, one(rows, "full", "bias", 1).bin_high) == (2, 4)
@@ -245,12 +247,14 @@ def test_every_metric_is_described(name: str) -> None:
     assert metric.title
     assert metric.meaning.endswith(".")
     assert "\n" not in metric.meaning
+    assert (metric.better == "nominal") == (metric.nominal is not None)
     assert (metric.unit, metric.shown_unit, metric.scale) in {
         ("1", "", 1),
         ("1", "%", 100),
         ("sqrt(GeV)", "√GeV", 1),
         ("GeV", "GeV", 1),
         ("GeV", "MeV", 1000),
+        ("nat", "nat", 1),
         ("s", "s", 1),
         ("1/s", "events/s", 1),
     }

@@ -18,6 +18,7 @@ import pytest
 from showercal import Events
 from showercal.errors import DataError
 from showercal.evaluation import METRICS
+from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
 from showercal.prediction import PointPrediction
 from showercal.studies import DataConfig, Recipe, Run, evaluate_run, load_recipe, open_run, render_report, run_study
 from showercal.studies._content import report_content
@@ -29,6 +30,7 @@ from .conftest import showers, study
 
 Make = Callable[..., Recipe]
 METHODS = ("line", "layers", "trees")
+OF_POINTS = set(METRICS) - {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"}
 ROW_KEYS = {"method", "metric", "bin", "bin_low", "bin_high", "value", "error"}
 
 
@@ -87,7 +89,7 @@ def test_rows_are_tidy(finished: Path) -> None:
     assert all(set(row) == ROW_KEYS for row in rows)
     assert len({(row["method"], row["metric"], row["bin"]) for row in rows}) == len(rows)
     assert {row["method"] for row in rows} == set(METHODS)
-    assert {row["metric"] for row in rows} == set(METRICS) - {"train_events_per_s"}  # nothing here has epochs
+    assert {row["metric"] for row in rows} == OF_POINTS - {"train_events_per_s"}  # nothing here has epochs
     assert {row["bin"] for row in rows if row["metric"] == "bias_local"} == {None, 0, 1, 2, 3}
 
 
@@ -270,7 +272,7 @@ def test_without_a_strict_correction_the_rest_is_there(tmp_path: Path, make_reci
     run_study(make_recipe(data=data), tmp_path, say=said.append)
     assert sum("no strict correction, so it is left out of the columns named strict" in text for text in said) == 3
     metrics = {row["metric"] for row in rows_of(tmp_path)}
-    assert metrics == {name for name in METRICS if not name.endswith("_local")} - {"train_events_per_s"}
+    assert metrics == {name for name in OF_POINTS if not name.endswith("_local")} - {"train_events_per_s"}
     assert "strict" not in (tmp_path / "results.md").read_text()
 
 

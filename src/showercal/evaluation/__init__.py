@@ -3,31 +3,42 @@
 from showercal.evaluation._binning import Binning
 from showercal.evaluation._bootstrap import Bootstrap
 from showercal.evaluation._compare import Comparison, compare
+from showercal.evaluation._dependence import Dependence, dependence
 from showercal.evaluation._evaluate import evaluate
 from showercal.evaluation._measure import MethodArrays
 from showercal.evaluation._metrics import METRICS, Metric
+from showercal.evaluation._reliability import Reliability, reliability
 from showercal.evaluation._resolution_fit import TERMS, ResolutionFit, fit_resolution, resolution_curve
 from showercal.evaluation._rows import Row
 from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, quantile, sigma68
+from showercal.evaluation._widths import COVERAGES, WidthArrays, crps, is_covered
 
 __all__ = [
+    "COVERAGES",
     "METRICS",
     "TERMS",
     "Binning",
     "Bootstrap",
     "Comparison",
+    "Dependence",
     "MethodArrays",
     "Metric",
+    "Reliability",
     "ResolutionFit",
     "Row",
+    "WidthArrays",
     "compare",
+    "crps",
+    "dependence",
     "effective_width",
     "evaluate",
     "fit_resolution",
     "gaussian_core",
     "iqr",
+    "is_covered",
     "median",
     "quantile",
+    "reliability",
     "resolution_curve",
     "sigma68",
 ]

@@ -10,14 +10,17 @@ from numpy.typing import ArrayLike, NDArray
 from showercal.errors import DataError, nearest
 from showercal.evaluation._binning import Binning
 from showercal.evaluation._bootstrap import Bootstrap
+from showercal.evaluation._dependence import MIN_EVENTS, Dependence, dependence
 from showercal.evaluation._measure import MethodArrays, Replicas, check_energies, measure, nothing, ratio
 from showercal.evaluation._resolution_fit import TERMS, fit_resolution
 from showercal.evaluation._rows import Row
+from showercal.evaluation._widths import check_widths, uniformity_p_value
 
 FloatArray = NDArray[np.float64]
 
-_MEANS_OF_BINS = ("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw")
+_MEANS_OF_BINS = ("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw", "sharpness")
 _INTERNAL = "iqr"  # becomes relative_iqr
+_OVERALL_ONLY = "ence"  # it has bins of its own
 
 
 def evaluate(
@@ -31,8 +34,9 @@ def evaluate(
 ) -> list[Row]:
     """Judge methods on the same events.
 
-    Overall values (bin None) are those of all events inside the binning taken together, except for sigma_over_sqrt_e,
-    which is the unweighted mean of the bins, as published; sigma_ratio is the ratio of these means. A bin with too few
+    Overall values (bin None) are those of all events inside the binning taken together, except for sigma_over_sqrt_e
+    and the sharpness beside it, which are unweighted means of the bins, as published; sigma_ratio is the ratio of these
+    means. Methods with a width get the rows that judge it, the others do not. A bin with too few
     events (see `Binning`) has rows with NaN and takes no part in the mean. Events outside the binning are counted in
     ``n_events_outside`` and not judged.
 
@@ -72,10 +76,17 @@ def evaluate(
     bins, whole = samples[:-1], samples[-1]
     for name in methods:
         for metric in _MEANS_OF_BINS:
+            if metric not in whole[name]:
+                continue
             whole[name][metric] = _mean_of_bins([sample[name][metric] for sample in bins])
     _add_ratios(samples, reference)
     counts = [len(at) for at in groups]
-    return [row for name in methods for row in _rows(name, binning, [s[name] for s in samples], counts, len(truth))]
+    judged = np.sort(np.concatenate(groups))
+    rows: list[Row] = []
+    for name, arrays in methods.items():
+        rows += _rows(name, binning, [s[name] for s in samples], counts, len(truth))
+        rows += _dependences(name, binning, truth[judged], arrays.take(judged))
+    return rows
 
 
 def _checked(truth: FloatArray, predictions: Mapping[str, MethodArrays], reference: str) -> dict[str, MethodArrays]:
@@ -87,7 +98,11 @@ def _checked(truth: FloatArray, predictions: Mapping[str, MethodArrays], referen
         raw, corrected = (np.asarray(a, dtype=np.float64) for a in (arrays.raw, arrays.corrected))
         check_energies(f"the raw prediction of {name!r}", raw, len(truth))
         check_energies(f"the corrected prediction of {name!r}", corrected, len(truth))
-        methods[name] = MethodArrays(raw, corrected)
+        widths = (
+            None if width is None else check_widths(name, width, len(truth))
+            for width in (arrays.width, arrays.width_raw)
+        )
+        methods[name] = MethodArrays(raw, corrected, *widths)
     return methods
 
 
@@ -113,7 +128,12 @@ def _rows(name: str, binning: Binning, samples: list[Replicas], counts: list[int
     places: list[tuple[int | None, float, float]] = [(k, edges[k], edges[k + 1]) for k in range(len(binning))]
     overall = (None, edges[0], edges[-1])
     for metric in (m for m in samples[0] if m != _INTERNAL):
-        yield Row(name, metric, *overall, *_value_and_error(samples[-1][metric]))
+        value, error = _value_and_error(samples[-1][metric])
+        yield Row(name, metric, *overall, value, error)
+        if metric == "pit_ks":
+            yield Row(name, "pit_p", *overall, uniformity_p_value(value, sum(counts)))
+        if metric == _OVERALL_ONLY:
+            continue
         for place, sample in zip(places, samples[:-1], strict=True):
             yield Row(name, metric, *place, *_value_and_error(sample[metric]))
     for term, (value, error) in _terms(samples[:-1]).items():
@@ -122,6 +142,16 @@ def _rows(name: str, binning: Binning, samples: list[Replicas], counts: list[int
     for place, n in zip(places, counts, strict=True):
         yield Row(name, "n_events", *place, float(n))
     yield Row(name, "n_events_outside", *overall, float(n_total - sum(counts)))
+
+
+def _dependences(name: str, binning: Binning, truth: FloatArray, arrays: MethodArrays) -> Iterator[Row]:
+    """What (E_pred - E_true) / sqrt(E_true) tells about E_true, after the bias correction and before."""
+    for suffix, energy in (("", arrays.corrected), ("_raw", arrays.raw)):
+        enough = len(truth) >= MIN_EVENTS
+        found = dependence((energy - truth) / np.sqrt(truth), truth) if enough else Dependence(*(4 * [float("nan")]))
+        overall = (None, binning.edges[0], binning.edges[-1])
+        yield Row(name, f"dependence_dcor{suffix}", *overall, found.dcor, found.dcor_error)
+        yield Row(name, f"dependence_mi{suffix}", *overall, found.mi, found.mi_error)
 
 
 def _value_and_error(replicas: FloatArray) -> tuple[float, float]:

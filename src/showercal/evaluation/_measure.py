@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 from showercal.errors import DataError
 from showercal.evaluation._bootstrap import Bootstrap, SortedResampler
+from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS, WidthColumns
+from showercal.evaluation._moments import Moments
 from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, sigma68
+from showercal.evaluation._widths import WidthArrays
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -42,14 +45,25 @@ class MethodArrays:
     Args:
         raw: Energies as the method gives them, shape (B,), [GeV].
         corrected: After the bias correction, shape (B,), [GeV]; the main ones. Without a correction: ``raw`` again.
+        width: The predicted distributions after all corrections; None for a point estimator.
+        width_raw: The same before the recalibration of the width; None where there was none.
     """
 
     raw: FloatArray
     corrected: FloatArray
+    width: WidthArrays | None = None
+    width_raw: WidthArrays | None = None
 
     def take(self, at: IntArray) -> MethodArrays:
         """The same for some of the events."""
-        return MethodArrays(self.raw[at], self.corrected[at])
+        widths = (None if width is None else width.take(at) for width in (self.width, self.width_raw))
+        return MethodArrays(self.raw[at], self.corrected[at], *widths)
+
+    @property
+    def width_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that the widths give."""
+        raw = RAW_WIDTH_METRICS if self.width_raw is not None else {}
+        return (*(WIDTH_METRICS if self.width is not None else ()), *raw)
 
 
 def measure(
@@ -75,7 +89,7 @@ def measure(
 def nothing(methods: Mapping[str, MethodArrays], bootstrap: Bootstrap) -> dict[str, Replicas]:
     """What `measure` gives for a sample with too few events: NaN everywhere."""
     empty = np.full(1 + bootstrap.n_replicas, np.nan)
-    return {name: dict.fromkeys(SAMPLE_METRICS, empty) for name in methods}
+    return {name: dict.fromkeys((*SAMPLE_METRICS, *m.width_metrics), empty) for name, m in methods.items()}
 
 
 class _Columns:
@@ -83,8 +97,10 @@ class _Columns:
 
     def __init__(self, truth: FloatArray, arrays: MethodArrays) -> None:
         self._response = SortedResampler(arrays.corrected / truth)
-        self._corrected = _Moments((arrays.corrected - truth)[self._response.order])
-        self._raw = _Moments((arrays.raw - truth)[self._response.order])
+        self._corrected = Moments((arrays.corrected - truth)[self._response.order])
+        self._raw = Moments((arrays.raw - truth)[self._response.order])
+        self._width = None if arrays.width is None else WidthColumns(truth, arrays.width)
+        self._width_raw = None if arrays.width_raw is None else WidthColumns(truth, arrays.width_raw)
 
     def metrics(self, at: IntArray, energy: FloatArray) -> Replicas:
         """Metrics on resampled events.
@@ -104,25 +120,13 @@ class _Columns:
             "bias": mean / energy,
             "bias_raw": mean_raw / energy,
         }
-        return residuals | _responses(self._response.values(counts))
-
-
-class _Moments:
-    """Mean and standard deviation of resampled values from how often each was drawn: a matrix product."""
-
-    def __init__(self, values: FloatArray) -> None:
-        self._centre = values.mean()
-        offset = values - self._centre  # small numbers: the difference of squares below keeps its digits
-        self._powers = np.column_stack([offset, offset**2])
-
-    def mean_and_std(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Both of shape (R,).
-
-        Args:
-            weights: How often each value was drawn, shape (R, B).
-        """
-        first, second = (weights @ self._powers / weights.shape[1]).T
-        return self._centre + first, np.sqrt(np.maximum(second - first**2, 0))
+        found = residuals | _responses(self._response.values(counts))
+        if self._width is not None:
+            found |= self._width.metrics(at, energy)
+        if self._width_raw is not None:
+            before = self._width_raw.metrics(at, energy)
+            found |= {name: before[metric] for name, metric in RAW_WIDTH_METRICS.items()}
+        return found
 
 
 def _responses(response: FloatArray) -> Replicas:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-Better = Literal["lower", "higher", "zero", "one"]
+from showercal.evaluation._widths import COVERAGES
+
+Better = Literal["lower", "higher", "zero", "one", "nominal"]
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,11 @@ class Metric:
         title: Its name for readers.
         meaning: How it is measured and what it says, in a sentence or two.
         unit: Of value and error in results; "1" for a plain number.
-        better: Whether lower, higher, or close to zero or one is better; None when it is no judgement.
+        better: Whether lower, higher, or close to zero, to one or to ``nominal`` is better; None when it is no
+            judgement.
         shown_unit: Unit that readers see; "" for a plain number.
         scale: Factor from ``unit`` to ``shown_unit``.
+        nominal: Ideal value in ``unit`` where it is neither 0 nor 1.
     """
 
     name: str
@@ -31,6 +35,7 @@ class Metric:
     better: Better | None
     shown_unit: str = ""
     scale: float = 1.0
+    nominal: float | None = None
 
 
 _PERCENT: Final = ("%", 100.0)
@@ -45,6 +50,10 @@ _WIDTHS: Final = (
     ("iqr", "interquartile range", "interquartile range over twice the median; outliers do not count"),
     ("gauss", "Gaussian core", "width over mean of a normal curve fitted within 2 standard deviations"),
     ("effective", "effective width", "half the shortest interval that holds 68.27 % of the events, over the median"),
+)
+_COVERED: Final = tuple(
+    (name, level, content)
+    for (name, level), content in zip(COVERAGES.items(), ("50", "68.27", "90", "95"), strict=True)
 )
 
 _ALL = (
@@ -166,6 +175,137 @@ _ALL = (
         "1",
         "lower",
         *_PERCENT,
+    ),
+    Metric(
+        "nll",
+        "NLL",
+        "Mean negative logarithm of the predicted density, per GeV, at the true energy: centre and width judged "
+        "together. No value where a prediction excludes the truth.",
+        "nat",
+        "lower",
+        "nat",
+    ),
+    Metric(
+        "nll_raw",
+        "NLL before recalibration",
+        "The NLL with the width as the method gives it, after the bias correction.",
+        "nat",
+        "lower",
+        "nat",
+    ),
+    Metric(
+        "crps",
+        "CRPS",
+        "Mean continuous ranked probability score: how far the predicted cumulative distribution lies from a step at "
+        "the true energy. It judges centre and width together, and outliers count less than in the NLL.",
+        "GeV",
+        "lower",
+        "MeV",
+        1000.0,
+    ),
+    Metric(
+        "sharpness",
+        "Predicted σ/√E",
+        "Mean predicted width (half the central 68.27 % interval) over the square root of the mean true energy; "
+        "averaged over the bins. It equals σ/√E where the predicted widths are right; narrow is good only then.",
+        "sqrt(GeV)",
+        None,
+        "√GeV",
+    ),
+    Metric(
+        "pull_mean",
+        "Pull mean",
+        "Mean of the pull: predicted (median) minus true energy over the predicted standard deviation.",
+        "1",
+        "zero",
+    ),
+    Metric(
+        "pull_width",
+        "Pull width",
+        "Standard deviation of the pull. 1 is ideal; 2 means errors twice as large as predicted. Feels every outlier.",
+        "1",
+        "one",
+    ),
+    Metric(
+        "pull_width_raw",
+        "Pull width before recalibration",
+        "The pull width with the width as the method gives it, after the bias correction.",
+        "1",
+        "one",
+    ),
+    Metric(
+        "pull_sigma68",
+        "Pull 68 % width",
+        "Half the central interval that holds 68.27 % of the pulls; 1 is ideal for normal predictions. Outliers count "
+        "little.",
+        "1",
+        "one",
+    ),
+    *(
+        Metric(
+            name,
+            f"Coverage {name[9:]} %",
+            f"Share of the events whose true energy lies in the central interval that is predicted to hold {content} % "
+            "of them.",
+            "1",
+            "nominal",
+            *_PERCENT,
+            level,
+        )
+        for name, level, content in _COVERED
+    ),
+    *(
+        Metric(
+            f"{name}_raw",
+            f"Coverage {name[9:]} % before recalibration",
+            "The coverage with the width as the method gives it, after the bias correction.",
+            "1",
+            "nominal",
+            *_PERCENT,
+            level,
+        )
+        for name, level, _ in _COVERED
+        if name in {"coverage_68", "coverage_95"}
+    ),
+    Metric(
+        "pit_ks",
+        "PIT distance",
+        "Largest distance of the distribution of the PIT (the predicted cumulative distribution at the true energy) "
+        "from the uniform one that right predictions have (Kolmogorov and Smirnov).",
+        "1",
+        "lower",
+    ),
+    Metric(
+        "pit_p",
+        "PIT p-value",
+        "Chance that right predictions of as many events have a PIT distance at least as large.",
+        "1",
+        None,
+    ),
+    Metric(
+        "ence",
+        "ENCE",
+        "Expected normalised calibration error: mean of |observed over predicted width − 1| in bins of the predicted "
+        "width. Never quite 0: in K bins of n events about 0.56/√n.",
+        "1",
+        "lower",
+        *_PERCENT,
+    ),
+    *(
+        Metric(
+            f"dependence_{key}{suffix}",
+            f"{title}{of}",
+            f"{text} between (predicted − true)/√(true energy) and the true energy, {when} the bias correction; "
+            "about 0, of either sign, when the error tells nothing about the energy.",
+            unit,
+            "zero",
+            shown,
+        )
+        for suffix, of, when in (("", "", "after"), ("_raw", ", raw", "before"))
+        for key, title, text, unit, shown in (
+            ("dcor", "Distance correlation", "Squared distance correlation, in its unbiased form,", "1", ""),
+            ("mi", "Mutual information", "Mutual information", "nat", "nat"),
+        )
     ),
     Metric("energy_mean", "Mean true energy", "Mean true energy of the events.", "GeV", None, "GeV"),
     Metric("n_events", "Events", "Events that were judged.", "1", None),
