@@ -1,0 +1,159 @@
+"""A mixture of normal distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+from showercal.prediction._base import FloatArray, MonotoneMap, Prediction
+from showercal.prediction._checks import (
+    check_events,
+    check_finite,
+    check_fraction,
+    check_scale,
+    check_tables,
+    contiguous,
+)
+from showercal.prediction._mapped import MappedPrediction
+from showercal.prediction._normal import NormalPrediction
+from showercal.prediction._search import highest_point, solve_cdf
+
+# the float32 softmax of a network adds up to 1 within this; the rest is divided out
+_ROUNDING: Final = 1e-5
+# where the mode is looked for: around every component, in its scales
+_MODE_PULLS: Final = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
+
+
+@dataclass(frozen=True, eq=False)
+class NormalMixturePrediction(Prediction):
+    """A weighted sum of K normal distributions per event.
+
+    Quantiles are solved to about 1e-14 of the largest component quantile; the mode is the highest point within two
+    scales of any component, good to 1e-7 of that component's scale. All the width is stochastic.
+
+    Args:
+        weight: At or above 0, with sum 1 per event (to 1e-5: the rounding of float32, which is divided out), shape
+            (B, K), no unit.
+        location: Shape (B, K), [GeV].
+        scale: Shape (B, K), [GeV], above 0.
+
+    Raises:
+        DataError: If the shapes differ, a value is not finite, a scale is not above 0, a weight is negative or the
+            weights do not add up to 1.
+
+    References:
+        C. M. Bishop, Mixture Density Networks, Aston University NCRG/94/004 (1994).
+
+    Example:
+        >>> two = NormalMixturePrediction(np.array([[0.5, 0.5]]), np.array([[-3.0, 3.0]]), np.ones((1, 2)))
+        >>> two.std.round(4)  # sqrt(1 + 3^2)
+        array([3.1623])
+    """
+
+    weight: FloatArray
+    location: FloatArray
+    scale: FloatArray
+    has_width = True
+    family = "normal_mixture"
+
+    def __post_init__(self) -> None:
+        check_tables(weight=self.weight, location=self.location, scale=self.scale)
+        check_scale(self.scale)
+        check_finite(weight=self.weight, location=self.location, scale=self.scale)
+        wrong = (self.weight < 0).any(axis=1) | (abs(self.weight.sum(axis=1) - 1) > _ROUNDING)
+        expected = "weights must be >= 0 and add up to 1 in every event"
+        check_events(wrong, self.weight, expected, "end the network in softmax")
+
+    def __len__(self) -> int:
+        return len(self.location)
+
+    def __getitem__(self, where: slice | NDArray[Any]) -> NormalMixturePrediction:
+        return NormalMixturePrediction(self.weight[where], self.location[where], self.scale[where])
+
+    @property
+    def _share(self) -> FloatArray:
+        share: FloatArray = self.weight / self.weight.sum(axis=1, keepdims=True)
+        return share
+
+    @property
+    def mean(self) -> FloatArray:
+        result: FloatArray = (self._share * self.location).sum(axis=1)
+        return result
+
+    @property
+    def median(self) -> FloatArray:
+        return self.quantile(0.5)
+
+    @property
+    def mode(self) -> FloatArray:
+        around = self.location + np.multiply.outer(_MODE_PULLS, self.scale)
+        return highest_point(self.log_prob, np.concatenate(np.moveaxis(around, 2, 0)))
+
+    @property
+    def std_stochastic(self) -> FloatArray:
+        distance = self.location - self.mean[:, None]
+        result: FloatArray = np.sqrt((self._share * (self.scale**2 + distance**2)).sum(axis=1))
+        return result
+
+    @property
+    def std_model(self) -> FloatArray:
+        return np.zeros(len(self))
+
+    def quantile(self, q: ArrayLike) -> FloatArray:
+        fraction = np.broadcast_to(check_fraction(q, len(self)), len(self))
+        share = self._share
+        # where every component with a weight has at most, and where it has at least, a fraction q below
+        ends = self.location + self.scale * special.ndtri(fraction)[:, None]
+        low = np.where(share > 0, ends, np.inf).min(axis=1)
+        high = np.where(share > 0, ends, -np.inf).max(axis=1)
+
+        def cdf_and_density(energy: FloatArray, events: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
+            pull = (energy[:, None] - self.location[events]) / self.scale[events]
+            density = share[events] * np.exp(-0.5 * pull**2) / self.scale[events]
+            return (share[events] * special.ndtr(pull)).sum(axis=1), density.sum(axis=1) / np.sqrt(2 * np.pi)
+
+        return solve_cdf(cdf_and_density, fraction, low, high)
+
+    def cdf(self, energy: FloatArray) -> FloatArray:
+        pull = (np.asarray(energy)[:, None] - self.location) / self.scale
+        result: FloatArray = (self._share * special.ndtr(pull)).sum(axis=1)
+        return result
+
+    def log_prob(self, energy: FloatArray) -> FloatArray:
+        pull = (np.asarray(energy)[:, None] - self.location) / self.scale
+        with np.errstate(divide="ignore"):  # a component without weight
+            terms = np.log(self._share) - 0.5 * pull**2 - np.log(self.scale)
+        highest = terms.max(axis=1)
+        total = np.log(np.exp(terms - highest[:, None]).sum(axis=1))
+        density: FloatArray = highest + total - 0.5 * np.log(2 * np.pi)
+        return density
+
+    def expectation(self, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        parts = (NormalPrediction(self.location[:, k], self.scale[:, k]) for k in range(self.location.shape[1]))
+        values = np.column_stack([part.expectation(function) for part in parts])
+        result: FloatArray = (self._share * values).sum(axis=1)
+        return result
+
+    def sample(self, n: int, seed: int) -> FloatArray:
+        rng = np.random.default_rng(seed)
+        edges = np.cumsum(self._share, axis=1)[:, :-1]
+        # the number of edges at or below a uniform draw is the component drawn
+        uniform = rng.random((n, len(self)))
+        component = np.zeros(uniform.shape, dtype=np.intp)
+        for edge in edges.T:
+            component += uniform >= edge
+        event = np.arange(len(self))
+        draws = rng.standard_normal((n, len(self)))
+        result: FloatArray = self.location[event, component] + self.scale[event, component] * draws
+        return result
+
+    def transform(self, energy_map: MonotoneMap) -> Prediction:
+        return MappedPrediction(self, energy_map)
+
+    def arrays(self) -> dict[str, FloatArray]:
+        return contiguous(weight=self.weight, location=self.location, scale=self.scale)
