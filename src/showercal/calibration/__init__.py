@@ -1,8 +1,9 @@
-"""After the model: correct the bias of an energy estimate, on events neither trained on nor evaluated on."""
+"""After the model: correct the bias, then the width, on events neither trained on nor evaluated on."""
 
 from showercal.calibration._bias import BiasCorrection
 from showercal.calibration._binned import BinnedPrediction, binned_prediction
 from showercal.calibration._maps import LineMap, PowerMap, SplineMap, map_from_dict
+from showercal.calibration._recalibration import WidthRecalibration
 from showercal.calibration._smoothing import smooth_by_cp
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "LineMap",
     "PowerMap",
     "SplineMap",
+    "WidthRecalibration",
     "binned_prediction",
     "map_from_dict",
     "smooth_by_cp",

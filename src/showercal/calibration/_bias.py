@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import curve_fit
 
 from showercal.calibration._binned import BinnedPrediction, Spacing, Statistic, bin_edges, binned_prediction
+from showercal.calibration._checks import check_events, check_word
 from showercal.calibration._maps import EnergyMap, LineMap, PowerMap, map_from_dict
 from showercal.calibration._smoothing import smooth_by_cp
 from showercal.calibration._tails import with_closure, with_tangents
-from showercal.errors import DataError, ModelFileError, NotFittedError, RecipeError, nearest
+from showercal.errors import DataError, ModelFileError, NotFittedError, RecipeError
 from showercal.prediction import Prediction
 
 FloatArray = NDArray[np.float64]
@@ -93,10 +94,10 @@ class BiasCorrection:
         smooth: bool = True,
         tails: Tails = "closure",
     ) -> None:
-        _check_word("form", form, get_args(Form))
-        _check_word("statistic", statistic or "mean", get_args(Statistic))
-        _check_word("spacing", spacing, get_args(Spacing))
-        _check_word("tails", tails, get_args(Tails))
+        check_word("a bias correction", "form", form, get_args(Form))
+        check_word("a bias correction", "statistic", statistic or "mean", get_args(Statistic))
+        check_word("a bias correction", "spacing", spacing, get_args(Spacing))
+        check_word("a bias correction", "tails", tails, get_args(Tails))
         if n_bins < 3 or min_events < 3:
             raise RecipeError(f"a bias correction needs n_bins >= 3 and min_events >= 3; got {n_bins} and {min_events}")
         if energy_range is not None and not 0 <= energy_range[0] < energy_range[1]:
@@ -130,7 +131,7 @@ class BiasCorrection:
         """
         truth = np.asarray(energy_true, dtype=np.float64)
         pred = np.asarray(prediction.median if isinstance(prediction, Prediction) else prediction, dtype=np.float64)
-        _check_events(truth, pred)
+        check_events(truth, pred)
         low, high = self.energy_range or (float(truth.min()), float(truth.max()))
         self._check_range(low, high)
         edges = bin_edges(truth, self.n_bins, self.spacing, low, high)
@@ -270,26 +271,3 @@ def _check_rising(bins: BinnedPrediction, points: FloatArray) -> None:
             f"then {points[k + 1]:.4g} GeV at {bins.energy_true[k + 1]:.4g} GeV (bins {k} and {k + 1}); use fewer "
             "bins, smooth=True, form 'line' or more validation events, or train longer"
         )
-
-
-def _check_events(energy_true: FloatArray, energy_pred: FloatArray) -> None:
-    if energy_true.ndim != 1 or energy_true.shape != energy_pred.shape or not len(energy_true):
-        raise DataError(
-            "energy_true and the prediction must be of one shape (B,), B > 0; got "
-            f"{energy_true.shape} and {energy_pred.shape}"
-        )
-    for name, wrong, values in (
-        ("energy_true must be finite and >= 0", ~(np.isfinite(energy_true) & (energy_true >= 0)), energy_true),
-        ("the prediction must be finite", ~np.isfinite(energy_pred), energy_pred),
-    ):
-        if np.any(wrong):
-            at = int(np.argmax(wrong))
-            raise DataError(
-                f"{name}; got {values[at]} GeV at event {at} ({int(wrong.sum())} of {len(wrong)}); drop these "
-                "events before the fit, and look for the cause: a diverged training, or events without truth"
-            )
-
-
-def _check_word(option: str, word: str, allowed: tuple[str, ...]) -> None:
-    if word not in allowed:
-        raise RecipeError(f"unknown {option} {word!r} of a bias correction; {nearest(word, allowed)}")

@@ -12,7 +12,7 @@ from scipy import special
 
 FloatArray = NDArray[np.float64]
 
-# the share of a normal distribution within one standard deviation, 68.27 %
+#: The share of a normal distribution within one standard deviation, 68.27 %.
 ONE_SIGMA: Final = float(special.erf(np.sqrt(0.5)))
 
 

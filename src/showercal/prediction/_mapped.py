@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from showercal.prediction._base import FloatArray, MonotoneMap, Prediction
 from showercal.prediction._checks import no_width
-from showercal.prediction._search import highest_point
-
-# where the mode is looked for: quantiles a quarter of a width apart
-_MODE_LEVELS: Final[FloatArray] = special.ndtr(np.linspace(-4, 4, 33))
+from showercal.prediction._quadrature import std_by_expectation
+from showercal.prediction._search import highest_point, mode_grid
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,26 +59,22 @@ class MappedPrediction(Prediction):
         Good to 1e-7 of the width where the density is smooth; where it jumps (under a map of `QuantilePrediction`), at
         least as probable as the image of the mode of ``base`` and of quantiles a quarter of a width apart.
         """
-        grid = np.stack([self.base.mode, *(self.base.quantile(q) for q in _MODE_LEVELS)])
+        grid = mode_grid(self.base, self.base.mode)
         return self.energy_map(highest_point(self._log_prob_at, grid))
 
     def _log_prob_at(self, before: FloatArray) -> FloatArray:
         """Log density of the image of an energy before the map."""
         return self.base.log_prob(before) - np.log(self.energy_map.derivative(before))
 
-    def _std_total(self) -> FloatArray:
-        mean = self.mean
-        return np.sqrt(self.base.expectation(lambda energy: (self.energy_map(energy) - mean) ** 2))
-
     @property
     def std_stochastic(self) -> FloatArray:
         """Stochastic part of the mapped width; the parts keep the shares of the variance they had before the map."""
-        return self._std_total() * self.base.std_stochastic / self.base.std
+        return std_by_expectation(self) * self.base.std_stochastic / self.base.std
 
     @property
     def std_model(self) -> FloatArray:
         """Model part of the mapped width; the parts keep the shares of the variance they had before the map."""
-        return self._std_total() * self.base.std_model / self.base.std
+        return std_by_expectation(self) * self.base.std_model / self.base.std
 
     def quantile(self, q: ArrayLike) -> FloatArray:
         return self.energy_map(self.base.quantile(q))

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
-from showercal.prediction._base import FloatArray
+from showercal.prediction._base import FloatArray, Prediction
 
+_QUARTERS: Final[FloatArray] = np.linspace(-4, 4, 33)
 _GOLDEN: Final = (np.sqrt(5) - 1) / 2
 
 
@@ -51,6 +53,11 @@ def solve_cdf(
         events, low, high, target = events[open_], low[open_], high[open_], target[open_]
         x, step, tolerance = x[open_], step[open_], tolerance[open_]
     return result
+
+
+def mode_grid(prediction: Prediction, known: FloatArray, pulls: FloatArray = _QUARTERS) -> FloatArray:
+    """Where to look for a mode: at a known energy and at quantiles of given normal pulls, shape (G, B), [GeV]."""
+    return np.stack([known, *(prediction.quantile(q) for q in special.ndtr(pulls))])
 
 
 def highest_point(log_prob: Callable[[FloatArray], FloatArray], grid: FloatArray, n_steps: int = 36) -> FloatArray:
