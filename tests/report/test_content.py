@@ -37,7 +37,16 @@ def test_rows_without_a_key_are_refused(make_content: Make) -> None:
 def test_predictions_must_belong_to_the_events(make_content: Make) -> None:
     pair = (np.ones(3), np.ones(4))
     with pytest.raises(DataError, match=r"energy_pred\['line'\] has shape \(4,\); energy_true has \(3,\)"):
-        make_content(energy_true=np.ones(3), energy_pred={"line": pair})
+        make_content(energy_true=np.ones(3), energy_pred={"line": pair}, widths={})
+
+
+def test_widths_must_belong_to_the_events(make_content: Make) -> None:
+    width = make_content().widths["fcn"]
+    with pytest.raises(DataError, match="widths names method 'fcm', which is not in methods"):
+        make_content(widths={"fcm": width})
+    few = {"fcn": width.take(np.arange(5))}
+    with pytest.raises(DataError, match=r"widths\['fcn'\] are of shape \(5,\); energy_true has \(10000,\)"):
+        make_content(widths=few)
 
 
 def test_no_methods_is_refused(make_content: Make) -> None:

@@ -4,6 +4,8 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import StepPatch
+from scipy import special
 
 from showercal.detectors import detector
 from showercal.errors import DataError
@@ -12,9 +14,14 @@ from showercal.report import (
     MethodSummary,
     ReportContent,
     bias_figure,
+    coverage_bins_figure,
+    coverage_figure,
     display_figure,
+    pit_figure,
     predicted_figure,
+    pull_figure,
     relative_resolution_figure,
+    reliability_figure,
     resolution_figure,
     response_figure,
     side_view_figure,
@@ -25,7 +32,8 @@ from showercal.report._style import method_styles
 
 Make = Callable[..., ReportContent]
 WITH_LEGEND = (resolution_figure, relative_resolution_figure, bias_figure, response_figure)
-ALL = (*WITH_LEGEND, predicted_figure, training_figure)
+OF_WIDTHS = (coverage_figure, coverage_bins_figure, pit_figure, reliability_figure, pull_figure)
+ALL = (*WITH_LEGEND, predicted_figure, training_figure, *OF_WIDTHS)
 
 
 def displays_of(content: ReportContent) -> Events:
@@ -41,12 +49,63 @@ def test_legend_names_every_method(content: ReportContent, draw: Callable[[Repor
     assert [text.get_text() for text in legend.get_texts()] == [m.label for m in content.methods.values()]
 
 
+@pytest.mark.parametrize("draw", OF_WIDTHS)
+def test_only_methods_with_a_width_are_drawn(
+    content: ReportContent, draw: Callable[[ReportContent], Figure | None]
+) -> None:
+    figure = draw(content)
+    assert figure is not None
+    (legend,) = figure.legends
+    assert [t.get_text() for t in legend.get_texts() if t.get_text() != "Unit normal"] == ["FCN", "ConvNet"]
+
+
+def test_coverage_curve_is_the_share_of_covered_events(content: ReportContent) -> None:
+    """Widths of 0.7 cover 2 Phi(0.7 z) - 1 where 2 Phi(z) - 1 is asked."""
+    figure = coverage_figure(content)
+    assert figure is not None
+    upper, lower = ({line.get_label(): line for line in axes.get_lines()} for axes in figure.axes)
+    nominal, found = (np.asarray(v) for v in upper["FCN"].get_data())
+    wanted = 100 * special.erf(0.7 * special.erfinv(nominal / 100))
+    np.testing.assert_allclose(found, wanted, atol=2.0)  # 4 standard errors of 10,000 events
+    np.testing.assert_allclose(np.asarray(lower["FCN"].get_ydata()), found - nominal)
+
+
+def test_reliability_shows_the_factor_of_wrong_widths(content: ReportContent) -> None:
+    figure = reliability_figure(content)
+    assert figure is not None
+    ratios = [np.asarray(c.lines[0].get_ydata()) for c in figure.axes[1].containers]
+    np.testing.assert_allclose(ratios[0], 1 / 0.7, rtol=0.1)
+    np.testing.assert_allclose(ratios[1], 1, rtol=0.1)
+    upper = figure.axes[0]
+    assert upper.get_xlim() == upper.get_ylim()
+
+
+def test_pit_and_pulls_hold_all_events(content: ReportContent) -> None:
+    for draw, width in ((pit_figure, 1 / 20), (pull_figure, 10 / 50)):
+        figure = draw(content)
+        assert figure is not None
+        stairs = [p for p in figure.axes[0].patches if isinstance(p, StepPatch)]
+        for one in stairs:
+            assert np.sum(one.get_data().values) * width == pytest.approx(1, abs=1e-3)
+        assert len(stairs) == 2
+
+
+def test_expected_scatter_of_the_coverage_follows_the_events_of_a_bin(content: ReportContent) -> None:
+    figure = coverage_bins_figure(content)
+    assert figure is not None
+    counts = [r["value"] for r in content.rows if (r["method"], r["metric"]) == ("fcn", "n_events") and r["bin"] == 3]
+    band = figure.axes[1].collections[0].get_paths()[0].vertices
+    heights = [y for x, y in band if 1.5 < x <= 2.0]
+    assert max(heights) - 95 == pytest.approx(100 * np.sqrt(0.95 * 0.05 / counts[0]), rel=1e-6)
+
+
 @pytest.mark.parametrize("draw", ALL)
 def test_outer_axes_have_labels(content: ReportContent, draw: Callable[[ReportContent], Figure | None]) -> None:
     figure = draw(content)
     assert figure is not None
     labels = [axes.get_xlabel() for axes in figure.axes] + [axes.get_ylabel() for axes in figure.axes]
-    assert any("[" in label or "Response" in label or label == "Epoch" for label in labels[: len(figure.axes)])
+    known = ("[", "Response", "Epoch", "Pull", "PIT")
+    assert any(any(word in label for word in known) for label in labels[: len(figure.axes)])
     assert any(labels[len(figure.axes) :])
 
 
@@ -94,7 +153,7 @@ def test_relative_resolution_is_the_fitted_width(content: ReportContent) -> None
 def test_epochs_are_whole_numbers(make_content: Make, n_epochs: int) -> None:
     entries = [{"epoch": e, "train_loss": 1.0, "validation_loss": 1.1, "learning_rate": 1e-3} for e in range(n_epochs)]
     methods = {"line": MethodSummary("Line", history=entries, best_epoch=0)}
-    figure = training_figure(make_content(methods=methods, rows=[], energy_pred={}, published={}))
+    figure = training_figure(make_content(methods=methods, rows=[], energy_pred={}, published={}, widths={}))
     assert figure is not None
     low, high = figure.axes[-1].get_xlim()
     ticks = [tick for tick in figure.axes[-1].get_xticks() if low <= tick <= high]
@@ -117,7 +176,9 @@ def test_points_outside_the_bias_frame_become_arrows(content: ReportContent) -> 
 
 def test_every_method_has_its_own_look(make_content: Make) -> None:
     methods = {f"m{n}": MethodSummary(f"Method {n}") for n in range(15)}
-    styles = method_styles(make_content(methods=methods, reference="m3", rows=[], energy_pred={}, published={}))
+    styles = method_styles(
+        make_content(methods=methods, reference="m3", rows=[], energy_pred={}, published={}, widths={})
+    )
     assert len({(s.colour, s.marker, str(s.line)) for s in styles.values()}) == 15
 
 
@@ -140,7 +201,7 @@ def test_labels_are_not_read_as_formulae(make_content: Make) -> None:
 @pytest.mark.parametrize("draw", ALL)
 def test_nothing_to_draw_gives_no_figure(make_content: Make, draw: Callable[[ReportContent], Figure | None]) -> None:
     methods = {"line": MethodSummary("Line")}
-    empty = make_content(methods=methods, rows=[], energy_true=np.zeros(0), energy_pred={}, published={})
+    empty = make_content(methods=methods, rows=[], energy_true=np.zeros(0), energy_pred={}, published={}, widths={})
     assert draw(empty) is None
 
 
@@ -156,7 +217,7 @@ def test_energy_ranges() -> None:
 def test_single_energy_beam_draws(make_content: Make) -> None:
     energy = np.full(500, 50.0)
     pred = energy + np.random.default_rng(0).normal(0, 2, 500)
-    beam = make_content(energy_true=energy, energy_pred={"line": (pred, pred)})
+    beam = make_content(energy_true=energy, energy_pred={"line": (pred, pred)}, widths={})
     for draw in (response_figure, predicted_figure):
         figure = draw(beam)
         assert figure is not None

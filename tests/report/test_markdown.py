@@ -2,6 +2,7 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
 from showercal.report import MethodSummary, ReportContent, results_markdown, write_results_markdown
 
 
@@ -40,6 +41,31 @@ def test_bins_have_a_line_each(content: ReportContent) -> None:
         assert heads == ["E [GeV]", *(method.label for method in content.methods.values())]
         assert [line[0] for line in lines][:2] == ["0 – 0.5", "0.5 – 1"]
         assert len(lines) == 20
+
+
+def test_uncertainty_is_a_part_of_its_own(content: ReportContent) -> None:
+    text = results_markdown(content)
+    first, section = text.split("\n## Uncertainty\n")
+    assert "Coverage" not in first
+    scores, coverage, before = (table_lines(section, number) for number in range(3))
+    for table in (scores, coverage, before):
+        assert [line[0] for line in table[2:]] == ["FCN", "ConvNet"]
+    assert coverage[0] == ["Method", *(f"Coverage {level} % [%]" for level in (50, 68, 90, 95))]
+    assert all(cell.startswith("**") for cell in coverage[3][1:]), "nearest to the nominal content"
+    assert not any(cell.startswith("**") for cell in coverage[2][1:])
+    fcn, convnet = (dict(zip(scores[0], line, strict=True)) for line in scores[2:])
+    assert fcn["PIT p-value"] == "< 0.0001"
+    assert convnet["Pull width"].startswith("**")
+    assert before[2][1:] == ["–"] * 4, "the FCN was not recalibrated"
+    assert "predict an energy and no width" in section
+    assert "## Coverage of the central 95 % interval [%]" in section
+
+
+def test_without_widths_nothing_is_said_of_them(content: ReportContent) -> None:
+    rows = [row for row in content.rows if row["metric"] not in {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"}]
+    text = results_markdown(dataclasses.replace(content, rows=rows, widths={}))
+    assert "Uncertainty" not in text
+    assert "no width" not in text
 
 
 def without_strict(content: ReportContent) -> ReportContent:

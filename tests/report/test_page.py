@@ -19,6 +19,11 @@ FIGURES = {
     "bias",
     "response",
     "predicted",
+    "coverage",
+    "coverage_bins",
+    "pit",
+    "reliability",
+    "pulls",
     "training",
     "side_view",
 }
@@ -101,7 +106,7 @@ def test_plotly_is_embedded_once(page: Page) -> None:
 def test_every_link_of_the_page_has_its_section(page: Page) -> None:
     links = {str(attributes["href"])[1:] for tag, attributes in page.tags if tag == "a"}
     assert links <= page.ids
-    assert {"summary", "comparison", "energy", "distributions", "training", "events", "metrics", "run"} <= links
+    assert {"summary", "comparison", "energy", "distributions", "uncertainty", "training", "events", "run"} <= links
 
 
 def test_figures_are_files_and_inline(folder: Path, page: Page) -> None:
@@ -128,6 +133,7 @@ def test_user_texts_are_escaped(make_content: Make, tmp_path: Path) -> None:
         methods={"line": MethodSummary(evil, 2)},
         rows=[],
         energy_pred={},
+        widths={},
         displays=None,
         published={"line": 0.3},
         published_note=evil,
@@ -161,6 +167,7 @@ def test_small_study_has_no_empty_sections(make_content: Make, tmp_path: Path) -
         rows=rows,
         energy_pred={"line": (raw, gaps)},
         published={},
+        widths={},
         displays=None,
         configuration={},
         versions={},
@@ -172,7 +179,7 @@ def test_small_study_has_no_empty_sections(make_content: Make, tmp_path: Path) -
     page = Page(write_report(small, tmp_path))
     assert not (tmp_path / "figures" / "training.png").exists()
     assert page.scripts == 0
-    assert {"training", "events"}.isdisjoint(page.ids)
+    assert {"uncertainty", "training", "events"}.isdisjoint(page.ids)
     assert {"summary", "comparison", "energy", "distributions", "run"} <= page.ids
     text = " ".join(page.text)
     assert "nan" not in text.lower()
@@ -191,9 +198,21 @@ def test_strict_numbers_are_shown_where_there_are_any(content: ReportContent, pa
     assert not (tmp_path / "figures" / "resolution_strict.png").exists()
 
 
+def test_methods_without_a_width_get_a_sentence(page: Page) -> None:
+    text = " ".join(page.text)
+    assert "Straight line, Per-layer line and Boosted trees predict an energy and no width." in text
+    section = page.raw[page.raw.index('id="uncertainty"') : page.raw.index('id="training"')]
+    assert section.count("ConvNet</th>") == 3 + 4  # three tables of methods, four tables in bins
+    assert "Straight line</th>" not in section
+    for heading in ("Scores and pulls", "Coverage of central intervals", "Before the recalibration of the width"):
+        assert f"<h3>{heading}</h3>" in section
+
+
 def test_a_report_without_results_still_tells_about_the_run(make_content: Make, tmp_path: Path) -> None:
     methods = {"line": MethodSummary("Line")}
-    bare = make_content(methods=methods, rows=[], energy_true=np.zeros(0), energy_pred={}, published={}, displays=None)
+    bare = make_content(
+        methods=methods, rows=[], energy_true=np.zeros(0), energy_pred={}, widths={}, published={}, displays=None
+    )
     page = Page(write_report(bare, tmp_path))
     assert {"energy", "distributions", "metrics"}.isdisjoint(page.ids)
     assert "run" in page.ids

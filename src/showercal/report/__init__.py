@@ -9,14 +9,26 @@ from showercal.report._page import write_report
 from showercal.report._rounding import rounded
 from showercal.report._side_view import side_view_figure
 from showercal.report._training import training_figure
+from showercal.report._uncertainty import (
+    coverage_bins_figure,
+    coverage_figure,
+    pit_figure,
+    pull_figure,
+    reliability_figure,
+)
 
 __all__ = [
     "MethodSummary",
     "ReportContent",
     "bias_figure",
+    "coverage_bins_figure",
+    "coverage_figure",
     "display_figure",
+    "pit_figure",
     "predicted_figure",
+    "pull_figure",
     "relative_resolution_figure",
+    "reliability_figure",
     "resolution_figure",
     "response_figure",
     "results_markdown",

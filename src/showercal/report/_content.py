@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from showercal.errors import DataError, nearest
+from showercal.evaluation import WidthArrays
 from showercal.events import Events
 
 FloatArray = NDArray[np.float64]
@@ -52,6 +53,7 @@ class ReportContent:
         reference: Name of the method that ratios refer to.
         energy_true: True energy of the test events, shape (B,), [GeV].
         energy_pred: By method, predicted energies before and after the bias correction, each shape (B,), [GeV].
+        widths: By method with a width, its predicted distributions after all corrections, for the same events.
         displays: A few events with geometry for the event display, or None.
         published: By method, the published sigma/sqrt(E), [sqrt(GeV)].
         published_note: What to keep in mind when comparing with ``published``.
@@ -75,6 +77,7 @@ class ReportContent:
     energy_true: FloatArray
     energy_pred: Mapping[str, tuple[FloatArray, FloatArray]]
     description: str = ""
+    widths: Mapping[str, WidthArrays] = field(default_factory=dict)
     displays: Events | None = None
     published: Mapping[str, float] = field(default_factory=dict)
     published_note: str = ""
@@ -105,6 +108,14 @@ class ReportContent:
                         f"energy_pred[{name!r}] has shape {np.shape(array)}; energy_true has "
                         f"{np.shape(self.energy_true)}: give both for the same events"
                     )
+
+        for name, width in self.widths.items():
+            self._check_method(name, "widths")
+            if width.pit.shape != np.shape(self.energy_true):
+                raise DataError(
+                    f"widths[{name!r}] are of shape {width.pit.shape}; energy_true has {np.shape(self.energy_true)}: "
+                    "give both for the same events"
+                )
 
     def _check_method(self, name: str, where: str) -> None:
         if name not in self.methods:

@@ -75,7 +75,7 @@ def relative_resolution_figure(content: ReportContent) -> Figure | None:
             )
             if fitted is not None:
                 axes.plot(fitted[0], 100 * fitted[1], color=style.colour, ls=style.line, lw=1.2)
-        _energy_axis(content, axes)
+        energy_axis(content, axes)
         axes.set_ylabel(r"$\sigma/E$  [%]")
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
@@ -116,7 +116,7 @@ def bias_figure(content: ReportContent) -> Figure | None:
             axes.set_ylim(*limits)
             axes.set_ylabel(r"$\langle E_\mathrm{pred} \rangle / \langle E \rangle - 1$  [%]")
             axes.text(0.97, 0.93, title, transform=axes.transAxes, ha="right", va="top", fontsize=11.5)
-        _energy_axis(content, column[-1])
+        energy_axis(content, column[-1])
         # a method may have raw results only: the panel with the most methods names them
         legend_on_top(figure, max(column, key=lambda axes: len(axes.get_legend_handles_labels()[1])))
     return figure
@@ -150,7 +150,7 @@ def _with_ratio(content: ReportContent, curves: Mapping[str, Curve], ratios: Map
             for name, found in ratios.items():
                 _draw_band(column[1], found, styles[name], plain_text(content.label(name)))
             column[1].set_ylabel("Ratio to\n" + plain_text(_short(content.label(content.reference))), loc="center")
-        _energy_axis(content, column[-1])
+        energy_axis(content, column[-1])
         legend_on_top(figure, column[0])
     return figure
 
@@ -199,7 +199,8 @@ def _fitted(content: ReportContent, name: str, found: Curve) -> tuple[FloatArray
     return energy, resolution_curve(energy, *(0.0 if term is None else term.value for term in terms))
 
 
-def _energy_axis(content: ReportContent, axes: Axes) -> None:
+def energy_axis(content: ReportContent, axes: Axes) -> None:
+    """True energy along x, over all bins."""
     axes.set_xlabel(ENERGY_LABEL)
     span = energy_range(content)
     if span is None:

@@ -7,26 +7,38 @@ from pathlib import Path
 from showercal.evaluation import METRICS
 from showercal.report._content import ReportContent
 from showercal.report._lookup import best_method
-from showercal.report._table import ERRORS, BinTable, Cell, bin_table, comparison_columns
+from showercal.report._table import (
+    ERRORS,
+    WIDTH_GROUPS,
+    BinTable,
+    Cell,
+    Column,
+    bin_table,
+    comparison_columns,
+    uncertainty_columns,
+    without_width,
+)
 
 
 def results_markdown(content: ReportContent) -> str:
-    """All methods in one table, then sigma/sqrt(E) and bias in bins of energy; the best numbers are bold."""
-    columns = comparison_columns(content)
-    parts = [f"# {_plain(content.title)}", ""]
-    heads = ["Method", *(_plain(f"{c.heading} [{c.unit}]" if c.unit else c.heading) for c in columns)]
-    lines = [[_plain(content.label(name)), *(_cell(c.cells[name]) for c in columns)] for name in content.methods]
-    parts += [*_table(heads, lines), ""]
+    """All methods in one table, then sigma/sqrt(E), bias and coverage in bins of energy; the best numbers are bold."""
+    parts = [f"# {_plain(content.title)}", "", *_compared(content, comparison_columns(content)), ""]
     reference = _plain(content.label(content.reference))
     parts.append(f"Resolutions are compared after the bias correction; ratios refer to {reference}. {ERRORS}")
     if best_method(content, "_local") is not None:
         parts += ["", METRICS["sigma_over_sqrt_e_local"].meaning]
     if content.published and content.published_note:
         parts += ["", f"Published values: {_plain(content.published_note)}"]
-    tables = (bin_table(content, metric) for metric in ("sigma_over_sqrt_e", "sigma_over_sqrt_e_local", "bias"))
-    for table in tables:
-        if table is not None:
-            parts += ["", f"## {table.heading} [{table.unit}]", "", *_bins(content, table)]
+    parts += _bin_tables(content, "sigma_over_sqrt_e", "sigma_over_sqrt_e_local", "bias")
+    columns = uncertainty_columns(content)
+    if columns:
+        parts += ["", "## Uncertainty"]
+        for group in WIDTH_GROUPS:
+            if found := [column for column in columns if column.group == group]:
+                parts += ["", f"### {group}", "", *_compared(content, found)]
+        if sentence := without_width(content):
+            parts += ["", _plain(sentence)]
+        parts += _bin_tables(content, "coverage_68", "coverage_95")
     return "\n".join(parts) + "\n"
 
 
@@ -35,6 +47,21 @@ def write_results_markdown(content: ReportContent, path: str | Path) -> Path:
     path = Path(path)
     path.write_text(results_markdown(content), encoding="utf-8")
     return path
+
+
+def _compared(content: ReportContent, columns: list[Column]) -> list[str]:
+    """Methods of the columns, a line each."""
+    heads = ["Method", *(_plain(f"{c.heading} [{c.unit}]" if c.unit else c.heading) for c in columns)]
+    names = columns[0].cells if columns else content.methods
+    return _table(heads, [[_plain(content.label(name)), *(_cell(c.cells[name]) for c in columns)] for name in names])
+
+
+def _bin_tables(content: ReportContent, *metrics: str) -> list[str]:
+    parts = []
+    for table in (bin_table(content, metric) for metric in metrics):
+        if table is not None:
+            parts += ["", f"## {table.heading} [{table.unit}]", "", *_bins(content, table)]
+    return parts
 
 
 def _bins(content: ReportContent, table: BinTable) -> list[str]:

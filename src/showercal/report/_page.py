@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final
@@ -26,8 +26,28 @@ from showercal.report._markdown import write_results_markdown
 from showercal.report._rounding import DASH, rounded
 from showercal.report._side_view import side_view_figure
 from showercal.report._style import figure_style, method_styles
-from showercal.report._table import BIN_HEADINGS, ERRORS, GROUPS, bin_table, comparison_columns
+from showercal.report._table import (
+    BIN_HEADINGS,
+    ERRORS,
+    GROUPS,
+    WIDTH_BIN_HEADINGS,
+    WIDTH_GROUPS,
+    BinTable,
+    Column,
+    bin_table,
+    comparison_columns,
+    uncertainty_columns,
+    without_width,
+)
 from showercal.report._training import training_caption, training_figure
+from showercal.report._uncertainty import (
+    coverage_bins_figure,
+    coverage_figure,
+    pit_figure,
+    pull_figure,
+    pulls_outside,
+    reliability_figure,
+)
 
 PNG_DPI: Final = 110
 
@@ -131,6 +151,42 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
             lambda: predicted_figure(content),
         ),
         (
+            "coverage",
+            "Coverage of central intervals against their nominal content",
+            "Share of the events whose true energy lies in the central interval, against the content that the method "
+            "gives to it; below, the difference. Above the diagonal widths are too large, below it too small. The grey "
+            "band is the statistical error of right intervals.",
+            lambda: coverage_figure(content),
+        ),
+        (
+            "coverage_bins",
+            "Coverage of the central 68 % and 95 % intervals versus true energy",
+            "The coverage of two intervals in bins of the true energy: a method can be right on average and wrong in "
+            "every bin. The grey bands are the statistical error of right intervals.",
+            lambda: coverage_bins_figure(content),
+        ),
+        (
+            "pit",
+            "Distribution of the probability integral transform",
+            "The predicted probability of an energy below the true one. Right distributions make it flat within the "
+            "grey band of statistics; a valley in the middle means widths too small, a hill too large, a slope a bias.",
+            lambda: pit_figure(content),
+        ),
+        (
+            "reliability",
+            "Observed against predicted width",
+            "Events in ten bins of their predicted width: the root mean square of predicted minus true energy against "
+            "the predicted standard deviation; below, their ratio. On the diagonal, each event knows its own error.",
+            lambda: reliability_figure(content),
+        ),
+        (
+            "pulls",
+            "Distribution of the pulls with the unit normal",
+            "Predicted minus true energy over the predicted standard deviation, on a linear and a logarithmic scale, "
+            f"with the unit normal in grey. {_far_pulls(content)}",
+            lambda: pull_figure(content),
+        ),
+        (
             "training",
             "Training and validation loss versus epoch",
             "Loss on the training events and on the validation events, which the fit does not see. A validation loss "
@@ -167,6 +223,11 @@ def _outside(content: ReportContent) -> str:
     return f"Arrows at the edge stand for points outside the frame: {'; '.join(texts)}." if texts else ""
 
 
+def _far_pulls(content: ReportContent) -> str:
+    texts = [f"{content.label(name)} {count:,}" for name, count in pulls_outside(content).items()]
+    return f"Events outside the frame: {', '.join(texts)}." if texts else ""
+
+
 def _missing(content: ReportContent) -> str:
     counts = n_not_finite(content)
     texts = [f"{content.label(name)} {count:,}" for name, count in counts.items()]
@@ -182,22 +243,23 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         lstrip_blocks=True,
     )
     environment.filters["typeset"] = lambda text: text.replace("-", "\u2212", 1) if text.startswith("-") else text
-    columns = comparison_columns(content)
     display = None if content.displays is None else display_figure(content.displays)
     options = {
         "displaylogo": False,
         "responsive": True,
         "modeBarButtons": [["orbitRotation", "pan3d", "resetCameraDefault3d", "toImage"]],
     }
-    bins = (bin_table(content, metric) for metric in BIN_HEADINGS)
     return environment.get_template("report.html.j2").render(
         content=content,
         colours={name: style.colour for name, style in method_styles(content).items()},
         sentence=headline_sentence(content),
         cards=headline_cards(content),
-        groups=[(group, found) for group in GROUPS if (found := [c for c in columns if c.group == group])],
+        groups=_grouped(GROUPS, comparison_columns(content)),
+        width_groups=_grouped(WIDTH_GROUPS, uncertainty_columns(content)),
+        without_width=without_width(content),
         pictures=pictures,
-        bins=[table for table in bins if table is not None],
+        bins=_bin_tables(content, BIN_HEADINGS),
+        width_bins=_bin_tables(content, WIDTH_BIN_HEADINGS),
         metrics=_metric_lines(content),
         meanings=_metric_texts(content),
         errors=ERRORS,
@@ -210,6 +272,15 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         provenance=as_yaml(content.provenance),
         timings={stage: f"{seconds:,.1f} s" for stage, seconds in content.timings.items()},
     )
+
+
+def _grouped(groups: Sequence[str], columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+    return [(group, found) for group in groups if (found := [c for c in columns if c.group == group])]
+
+
+def _bin_tables(content: ReportContent, metrics: Iterable[str]) -> list[BinTable]:
+    tables = (bin_table(content, metric) for metric in metrics)
+    return [table for table in tables if table is not None]
 
 
 def _metric_texts(content: ReportContent) -> list[Metric]:

@@ -6,15 +6,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from showercal.evaluation import METRICS, TERMS
+from showercal.evaluation import COVERAGES, METRICS, TERMS, Metric
 from showercal.report._content import ReportContent
 from showercal.report._lookup import Curve, Measured, curve, largest_bias, overall, ratio
 from showercal.report._rounding import DASH, rounded
 
 RESOLUTION: Final = "Resolution"
 BIAS: Final = "Bias and terms of the resolution curve"
+DEPENDENCE: Final = "What the error (E_pred − E)/√E tells about the true energy"
 COST: Final = "Cost"
-GROUPS: Final = (RESOLUTION, BIAS, COST)
+#: Groups of columns in the comparison of all methods.
+GROUPS: Final = (RESOLUTION, BIAS, DEPENDENCE, COST)
+
+SCORES: Final = "Scores and pulls"
+COVERAGE: Final = "Coverage of central intervals"
+BEFORE: Final = "Before the recalibration of the width"
+#: Groups of columns on the predicted widths.
+WIDTH_GROUPS: Final = (SCORES, COVERAGE, BEFORE)
 #: What the errors hold, and what they do not.
 ERRORS: Final = (
     "Errors are one standard deviation, from resampled test events; they do not hold that of the bias corrections, "
@@ -71,9 +79,27 @@ def comparison_columns(content: ReportContent) -> list[Column]:
 
     Raw resolutions carry no mark: before the bias correction the smallest is not the best.
     """
+    return _columns(content, _recipes(content), list(content.methods))
+
+
+def uncertainty_columns(content: ReportContent) -> list[Column]:
+    """Columns of the methods that have a width; none when no method has one."""
+    return _columns(content, _width_recipes(), [n for n in content.methods if overall(content, n, "coverage_68")])
+
+
+def without_width(content: ReportContent) -> str:
+    """Names the methods that predict no width; empty when all do."""
+    labels = [method.label for method in content.methods.values() if not method.has_width]
+    if not labels:
+        return ""
+    names = labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
+    return f"{names} {'predicts' if len(labels) == 1 else 'predict'} an energy and no width."
+
+
+def _columns(content: ReportContent, recipes: list[_Recipe], names: list[str]) -> list[Column]:
     columns = []
-    for recipe in _recipes(content):
-        found = {name: recipe.lookup(content, name) for name in content.methods}
+    for recipe in recipes:
+        found = {name: recipe.lookup(content, name) for name in names}
         if all(one is None for one in found.values()):
             continue
         known = {name: one.scaled(recipe.scale) for name, one in found.items() if one is not None}
@@ -83,9 +109,7 @@ def comparison_columns(content: ReportContent) -> list[Column]:
             score = recipe.best
             first = min(known, key=lambda name: score(known[name].value))
             best = {name for name in known if texts[name][0] == texts[first][0]}
-        cells = {
-            name: Cell(*texts[name], is_best=name in best) if name in known else Cell(DASH) for name in content.methods
-        }
+        cells = {name: Cell(*texts[name], is_best=name in best) if name in known else Cell(DASH) for name in names}
         columns.append(Column(recipe.group, recipe.heading, recipe.unit, recipe.meaning, cells))
     return columns
 
@@ -107,10 +131,17 @@ BIN_HEADINGS: Final = {
     "bias": "Bias after the correction",
     "bias_raw": "Bias before the correction",
 }
+#: The same of the predicted widths.
+WIDTH_BIN_HEADINGS: Final = {
+    "coverage_68": "Coverage of the central 68.27 % interval",
+    "coverage_95": "Coverage of the central 95 % interval",
+    "pull_width": "Width of the pulls",
+    "sharpness": "Predicted σ/√E",
+}
 
 
 def bin_table(content: ReportContent, metric: str) -> BinTable | None:
-    """A metric of `BIN_HEADINGS` by bins for the methods that have it, or None when none has."""
+    """A metric of `BIN_HEADINGS` or `WIDTH_BIN_HEADINGS` by bins for the methods that have it; None when none has."""
     curves = {name: found for name in content.methods if (found := curve(content, name, metric)) is not None}
     if not curves:
         return None
@@ -119,7 +150,8 @@ def bin_table(content: ReportContent, metric: str) -> BinTable | None:
     for low, high in edges:
         cells = [_bin_cell(found, low, METRICS[metric].scale) for found in curves.values()]
         lines.append((f"{low:g} – {high:g}", cells))
-    return BinTable(BIN_HEADINGS[metric], METRICS[metric].shown_unit, list(curves), lines)
+    heading = (BIN_HEADINGS | WIDTH_BIN_HEADINGS)[metric]
+    return BinTable(heading, METRICS[metric].shown_unit, list(curves), lines)
 
 
 def _bin_cell(found: Curve, low: float, scale: float) -> Cell:
@@ -156,11 +188,35 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
         _bias_in("Bias, first bin", "Bias in the bin of the lowest energies.", 0),
         _bias_in("Bias, last bin", "Bias in the bin of the highest energies.", -1),
         *(_of(term, BIAS, heading) for term, heading in zip(TERMS, "abc", strict=True)),
+        *(_of(f"dependence_{key}{suffix}", DEPENDENCE, best=abs) for suffix in ("", "_raw") for key in ("dcor", "mi")),
         _of("n_parameters", COST, lookup=_parameters, text=_count_text),
         _of("train_events_per_s", COST, "Training", text=_plain_text),
         _of("fit_seconds", COST, text=_plain_text),
         _Recipe(COST, "Width", "", "Whether the method predicts a width beside the energy.", _width, text=_width_text),
     ]
+
+
+def _width_recipes() -> list[_Recipe]:
+    scores = ("nll", "crps", "sharpness", "pull_mean", "pull_width", "pull_sigma68", "ence")
+    before = ("nll_raw", "pull_width_raw", "coverage_68_raw", "coverage_95_raw")
+    return [
+        *(_of(name, SCORES, best=_score(METRICS[name])) for name in scores),
+        _of("pit_p", SCORES, text=_p_value_text),
+        *(_of(name, COVERAGE, best=_score(METRICS[name])) for name in COVERAGES),
+        *(_of(name, BEFORE, METRICS[name.removesuffix("_raw")].title, best=_score(METRICS[name])) for name in before),
+    ]
+
+
+def _score(metric: Metric) -> Callable[[float], float] | None:
+    """How far a value in the shown unit is from the best; None when the metric is no judgement."""
+    match metric.better:
+        case "lower":
+            return _smallest
+        case "zero" | "one" | "nominal":
+            ideal = {"zero": 0.0, "one": 1.0, "nominal": metric.nominal or 0.0}[metric.better] * metric.scale
+            return lambda value: abs(value - ideal)
+        case _:
+            return None
 
 
 def _of(
@@ -217,6 +273,10 @@ def _ratio_text(one: Measured) -> tuple[str, str]:
 
 def _plain_text(one: Measured) -> tuple[str, str]:
     return rounded(one.value)[0], ""
+
+
+def _p_value_text(one: Measured) -> tuple[str, str]:
+    return ("< 0.0001" if one.value < 1e-4 else rounded(one.value, digits=2)[0]), ""
 
 
 def _width(content: ReportContent, method: str) -> Measured | None:
