@@ -61,6 +61,8 @@ def test_a_normal_of_wrong_width_comes_back(form: Recalibration, wrong_by: float
     # the width is the quantile at 68.27 % of |error|: its error is sqrt(p (1 - p) / n) / (2 phi(1)) = 0.96 / sqrt(n)
     # widths; four of them
     np.testing.assert_allclose(recalibrated.sigma68 / scale, 1, atol=4 * 0.96 / np.sqrt(n))
+    # the standard deviation holds tails beyond the events of the fit, which keep the shape they were given
+    np.testing.assert_allclose(recalibrated.std / scale, 1, atol=0.06)
     # and at 95 %: sqrt(p (1 - p) / n) / (2 phi(1.96)) = 1.87 / sqrt(n), twice that for one end alone
     exact = NormalPrediction(location, scale)
     for q in (0.025, 0.975):

@@ -59,7 +59,7 @@ def test_what_a_correlation_misses() -> None:
 
 
 def test_fast_sums_against_the_matrix_of_distances() -> None:
-    """Szekely & Rizzo 2014, equation 3.1, for all events and for parts of them; ties included."""
+    """U-centred distances of Szekely & Rizzo 2014, for all events and for parts of them; ties included."""
     rng = np.random.default_rng(3)
     x, y = np.round(rng.normal(size=77), 1), rng.normal(size=77) + 5
     y[:20] = x[:20]

@@ -47,15 +47,14 @@ def test_uncertainty_is_a_part_of_its_own(content: ReportContent) -> None:
     text = results_markdown(content)
     first, section = text.split("\n## Uncertainty\n")
     assert "Coverage" not in first
-    scores, coverage, before = (table_lines(section, number) for number in range(3))
-    for table in (scores, coverage, before):
+    scores, pulls, coverage, before = (table_lines(section, number) for number in range(4))
+    for table in (scores, pulls, coverage, before):
         assert [line[0] for line in table[2:]] == ["FCN", "ConvNet"]
     assert coverage[0] == ["Method", *(f"Coverage {level} % [%]" for level in (50, 68, 90, 95))]
     assert all(cell.startswith("**") for cell in coverage[3][1:]), "nearest to the nominal content"
     assert not any(cell.startswith("**") for cell in coverage[2][1:])
-    fcn, convnet = (dict(zip(scores[0], line, strict=True)) for line in scores[2:])
-    assert fcn["PIT p-value"] == "< 0.0001"
-    assert convnet["Pull width"].startswith("**")
+    assert dict(zip(scores[0], scores[2], strict=True))["PIT p-value"] == "< 0.0001"
+    assert dict(zip(pulls[0], pulls[3], strict=True))["Pull width"].startswith("**")
     assert before[2][1:] == ["–"] * 4, "the FCN was not recalibrated"
     assert "predict an energy and no width" in section
     assert "## Coverage of the central 95 % interval [%]" in section

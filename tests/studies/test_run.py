@@ -14,12 +14,13 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from showercal import Events
 from showercal.errors import DataError
 from showercal.evaluation import METRICS
 from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
-from showercal.prediction import PointPrediction
+from showercal.prediction import NormalPrediction, PointPrediction
 from showercal.studies import DataConfig, Recipe, Run, evaluate_run, load_recipe, open_run, render_report, run_study
 from showercal.studies._content import report_content
 from showercal.studies._data import split
@@ -252,6 +253,67 @@ def test_a_report_can_be_written_again(copied: Path, make_recipe: Make, tmp_path
     assert open_run(copied).info == info
 
 
+def with_width(run: Run, name: str, factor: float) -> None:
+    """Let a fitted method have given normal distributions, of ``factor`` times the right width of the toy."""
+    folder = run.folder / "methods" / name
+    for part in ("validation", "test"):
+        location = load_file(folder / f"{part}.safetensors")["energy"]
+        scale = factor * np.sqrt(np.maximum(location, 0.1) / 30)
+        save_file({"location": location, "scale": scale}, folder / f"{part}.safetensors")
+    notes = json.loads((folder / "done.json").read_text())
+    (folder / "done.json").write_text(json.dumps(notes | {"family": "normal"}))
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_widths_are_recalibrated_on_the_validation_events(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_width(open_run(copied), "layers", 0.5)
+    render_report(open_run(copied))
+    run = open_run(copied)
+    recalibration = run.recalibration("layers")
+    assert recalibration is not None
+    assert recalibration.to_dict()["rule"]["factor"] == pytest.approx(2, rel=0.15)  # 750 events know it to 4 %
+    assert run.recalibration("line") is None
+    for metric, wanted in (("pull_width", 1.0), ("coverage_68", 0.6827), ("pull_width_raw", 2.0)):
+        value, error = run.value("layers", metric)
+        assert value == pytest.approx(wanted, abs=4.5 * error + 0.06 * wanted), metric
+    assert run.value("layers", "coverage_68_raw")[0] < 0.5
+    assert run.value("layers", "sharpness")[0] == pytest.approx(1 / math.sqrt(30), rel=0.15)
+    with pytest.raises(DataError, match="no overall 'pull_width' of 'line'"):
+        run.value("line", "pull_width")
+    assert "## Uncertainty" in (copied / "results.md").read_text()
+
+    # other events get the same recalibration
+    def method(self: Run, name: str) -> Any:
+        return SimpleNamespace(predict=lambda events: NormalPrediction(np.full(len(events), 5.0), np.ones(len(events))))
+
+    monkeypatch.setattr(Run, "method", method)
+    factor = recalibration.to_dict()["rule"]["factor"]
+    events = showers(3)
+    corrected = run.correction("layers").apply(run.method("layers").predict(events))
+    assert run.predict("layers", events).sigma68 == pytest.approx(factor * corrected.sigma68, rel=1e-6)
+    assert run.predict("line", events).sigma68 == pytest.approx(
+        run.correction("line").apply(run.method("line").predict(events)).sigma68
+    )
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_the_form_of_the_recalibration_is_the_recipes(copied: Path, make_recipe: Make) -> None:
+    with_width(open_run(copied), "layers", 0.5)
+    for form in ("isotonic", "conformal", "none"):
+        run = run_study(make_recipe(calibration={"n_bins": 8, "width": form}), copied)
+        recalibration = run.recalibration("layers")
+        metrics = {row.metric for row in run.rows}
+        if form == "none":
+            assert recalibration is None
+            assert not metrics & {*RAW_WIDTH_METRICS}
+            assert run.value("layers", "pull_width")[0] == pytest.approx(2, rel=0.2)
+        else:
+            assert recalibration is not None
+            assert recalibration.form == form
+            assert {*RAW_WIDTH_METRICS} <= metrics
+            assert run.value("layers", "coverage_90")[0] == pytest.approx(0.9, abs=0.08)  # 150 test events: 2.4 %
+
+
 def test_a_report_of_changed_events_is_refused(finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("showercal.studies._run.fingerprint", lambda data: "another")
     with pytest.raises(DataError, match=r"the events of .* have changed since it was run: run it again"):
@@ -300,7 +362,7 @@ def test_early_stopping_is_told(n_epochs: int, stopped: int | None) -> None:
     same = dict.fromkeys(recipe.methods, point)
     events = showers(3)
     info = {"versions": {}, "provenance": {}, "command": "", "timings": {}}
-    content = report_content(run, Judged(events, same, same, []), [], info)
+    content = report_content(run, Judged(events, same, same, {}, []), [], info)
     assert content.methods["fcn"].stopped_epoch == stopped
     assert content.methods["fcn"].best_epoch == 5
     assert content.methods["line"].stopped_epoch is None

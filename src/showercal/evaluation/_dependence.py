@@ -98,7 +98,7 @@ def distance_correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> F
         weights: 1 for the events to take and 0 for the others, shape (R, B).
 
     References:
-        G. J. Szekely, M. L. Rizzo, Ann. Statist. 42 (2014) 2382, arXiv:1310.2926, section 3.2 (unbiased form);
+        G. J. Szekely, M. L. Rizzo, Ann. Statist. 42 (2014) 2382, arXiv:1310.2926 (unbiased form);
         X. Huo, G. J. Szekely, Technometrics 58 (2016) 435, arXiv:1410.1503, for the sums without a matrix of distances.
     """
     x, y = (v - v.mean() for v in (x, y))  # differences of large sums below keep their digits
@@ -189,7 +189,7 @@ def mutual_information(x: FloatArray, y: FloatArray, weights: FloatArray) -> Flo
 
     References:
         G. A. Miller, "Note on the bias of information estimates", in Information Theory in Psychology (1955) 95;
-        L. Paninski, Neural Comput. 15 (2003) 1191, equation 4.
+        L. Paninski, Neural Comput. 15 (2003) 1191.
     """
     n_bins = max(2, min(_N_BINS, int(np.sqrt(len(x) / _PER_CELL))))
     cell = _equal_bins(x, n_bins) * n_bins + _equal_bins(y, n_bins)

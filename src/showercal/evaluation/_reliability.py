@@ -40,7 +40,7 @@ def reliability(energy_true: ArrayLike, energy_pred: ArrayLike, std: ArrayLike, 
         n_bins: Most bins; fewer where a bin would hold fewer than 10 events.
 
     References:
-        D. Levi et al., arXiv:1905.11659, equations 7 to 9.
+        D. Levi et al., Sensors 22 (2022) 5540, arXiv:1905.11659.
 
     Example:
         >>> rng = np.random.default_rng(1)
@@ -71,7 +71,7 @@ class Ence:
         std: Predicted standard deviation, shape (B,), [GeV].
 
     References:
-        D. Levi et al., arXiv:1905.11659, equation 9.
+        D. Levi et al., Sensors 22 (2022) 5540, arXiv:1905.11659 (ENCE).
     """
 
     def __init__(self, residual: FloatArray, std: FloatArray) -> None:

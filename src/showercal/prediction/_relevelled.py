@@ -19,6 +19,7 @@ from showercal.prediction._search import highest_point, mode_grid
 
 # how far beside a jump of the density a mode is looked for, in normal pulls
 _BESIDE: Final = 1e-6
+_LAST_LEVEL: Final = float(np.nextafter(1, 0))
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,10 @@ class RelevelledPrediction(Prediction):
         return std_by_expectation(self) * self.base.std_model / self.base.std
 
     def quantile(self, q: ArrayLike) -> FloatArray:
-        return self.base.quantile(self.level_map(check_fraction(q, len(self))))
+        wanted = check_fraction(q, len(self))
+        level = self.level_map(wanted)
+        # far out a level below 1 may be rounded to 1, where the quantile may be infinite
+        return self.base.quantile(np.where(wanted < 1, np.minimum(level, _LAST_LEVEL), level))
 
     def cdf(self, energy: FloatArray) -> FloatArray:
         return self.level_map.inverse(self.base.cdf(energy))

@@ -18,11 +18,12 @@ COST: Final = "Cost"
 #: Groups of columns in the comparison of all methods.
 GROUPS: Final = (RESOLUTION, BIAS, DEPENDENCE, COST)
 
-SCORES: Final = "Scores and pulls"
+SCORES: Final = "Scores"
+PULLS: Final = "Pulls"
 COVERAGE: Final = "Coverage of central intervals"
 BEFORE: Final = "Before the recalibration of the width"
 #: Groups of columns on the predicted widths.
-WIDTH_GROUPS: Final = (SCORES, COVERAGE, BEFORE)
+WIDTH_GROUPS: Final = (SCORES, PULLS, COVERAGE, BEFORE)
 #: What the errors hold, and what they do not.
 ERRORS: Final = (
     "Errors are one standard deviation, from resampled test events; they do not hold that of the bias corrections, "
@@ -197,11 +198,13 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
 
 
 def _width_recipes() -> list[_Recipe]:
-    scores = ("nll", "crps", "sharpness", "pull_mean", "pull_width", "pull_sigma68", "ence")
+    scores = ("nll", "crps", "sharpness", "ence")
+    pulls = ("pull_mean", "pull_width", "pull_sigma68")
     before = ("nll_raw", "pull_width_raw", "coverage_68_raw", "coverage_95_raw")
     return [
         *(_of(name, SCORES, best=_score(METRICS[name])) for name in scores),
         _of("pit_p", SCORES, text=_p_value_text),
+        *(_of(name, PULLS, best=_score(METRICS[name])) for name in pulls),
         *(_of(name, COVERAGE, best=_score(METRICS[name])) for name in COVERAGES),
         *(_of(name, BEFORE, METRICS[name.removesuffix("_raw")].title, best=_score(METRICS[name])) for name in before),
     ]

@@ -35,7 +35,7 @@ def coverage_figure(content: ReportContent) -> Figure | None:
     statistics = 100 * np.sqrt(_LEVELS * (1 - _LEVELS) / len(content.energy_true))
     nominal = 100 * _LEVELS
     with figure_style():
-        figure = new_figure(6.4, 5.6)
+        figure = new_figure(7.6, 5.6)
         upper, lower = figure.subplots(2, sharex=True, height_ratios=[2.3, 1])
         upper.plot([0, 100], [0, 100], color=_LINE, lw=0.9, zorder=1)
         lower.axhline(0, color=_LINE, lw=0.9, zorder=1)
@@ -69,7 +69,7 @@ def coverage_bins_figure(content: ReportContent) -> Figure | None:
         return None
     styles = method_styles(content)
     with figure_style():
-        figure = new_figure(7.6, 1.2 + 2.4 * len(panels))
+        figure = new_figure(7.6, 1.2 + 2.6 * len(panels))
         column = figure.subplots(len(panels), sharex=True, squeeze=False)[:, 0]
         for axes, (metric, curves) in zip(column, panels.items(), strict=True):
             nominal = METRICS[metric].nominal
@@ -86,11 +86,8 @@ def coverage_bins_figure(content: ReportContent) -> Figure | None:
                     lw=1.2,
                     label=plain_text(content.label(name)),
                 )
-            low, high = axes.get_ylim()
-            axes.set_ylim(low, high + 0.18 * (high - low))
             axes.set_ylabel("Coverage  [%]")
-            text = f"central {100 * nominal:.4g} % interval"
-            axes.text(0.97, 0.93, text, transform=axes.transAxes, ha="right", va="top", fontsize=11.5)
+            axes.set_title(f"central {100 * nominal:.4g} % interval", loc="left", fontsize=11.5)
         energy_axis(content, column[-1])
         legend_on_top(figure, column[0])
     return figure
@@ -110,7 +107,7 @@ def pit_figure(content: ReportContent) -> Figure | None:
     edges = np.linspace(0, 1, n_bins + 1)
     error = np.sqrt((n_bins - 1) / len(content.energy_true))
     with figure_style():
-        figure = new_figure(6.4, 4.2)
+        figure = new_figure(7.6, 4.2)
         axes = figure.add_subplot()
         axes.axhspan(1 - error, 1 + error, color=_BAND, lw=0, zorder=0)
         axes.axhline(1, color=_LINE, lw=0.9, zorder=1)
@@ -140,7 +137,7 @@ def reliability_figure(content: ReportContent) -> Figure | None:
         return None
     styles = method_styles(content)
     with figure_style():
-        figure = new_figure(6.4, 5.6)
+        figure = new_figure(7.6, 5.6)
         upper, lower = figure.subplots(2, sharex=True, height_ratios=[2.3, 1])
         lower.axhline(1, color=_LINE, lw=0.9, zorder=1)
         highest = 0.0
@@ -174,7 +171,7 @@ def pull_figure(content: ReportContent) -> Figure | None:
     fine = np.linspace(-_PULL_RANGE, _PULL_RANGE, 201)
     normal = np.exp(-(fine**2) / 2) / np.sqrt(2 * np.pi)
     with figure_style():
-        figure = new_figure(9.0, 4.0)
+        figure = new_figure(8.4, 3.8)
         panels = figure.subplots(1, 2)
         for axes in panels:
             axes.fill_between(fine, normal, color=_BAND, lw=0, zorder=0, label="Unit normal")

@@ -32,6 +32,7 @@ def report_content(
         published_note=recipe.published_note,
         energy_true=judged.events.energy_true,
         energy_pred={name: (judged.raw[name].median, judged.corrected[name].median) for name in recipe.methods},
+        widths=judged.widths,
         displays=_displays(judged.events, recipe.evaluation.display_energies),
         configuration=recipe.model_dump(mode="json"),
         versions=info["versions"],

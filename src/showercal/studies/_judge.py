@@ -1,19 +1,26 @@
-"""Predictions of all methods on the same events, corrected and judged."""
+"""Predictions of all methods on the same events, calibrated and judged."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
-from showercal.calibration import BiasCorrection
+from showercal.calibration import BiasCorrection, WidthRecalibration
 from showercal.errors import DataError
-from showercal.evaluation import Binning, MethodArrays, Row, evaluate
+from showercal.evaluation import Binning, MethodArrays, Row, WidthArrays, evaluate
 from showercal.events import Events
 from showercal.prediction import Prediction
 from showercal.studies._recipe import EvaluationConfig, Recipe
 
+FloatArray = NDArray[np.float64]
+
+# Levels of the quantiles that are judged, even in normal scores: fine enough for a CRPS good to 0.1 %.
+_LEVELS: Final = special.ndtr(np.linspace(-4, 4, 65))
 # Metrics that are also given after a correction that follows the prediction bin by bin (see `judge`).
 _LOCAL = {
     "sigma_over_sqrt_e": "sigma_over_sqrt_e_local",
@@ -28,24 +35,44 @@ class Judged:
 
     Attributes:
         events: With truth.
-        raw, corrected: By method, before and after the bias correction of the recipe.
+        raw, corrected: By method, before and after the calibration: bias correction and recalibration of the width.
+        widths: By method that has a width, what was judged of it.
         rows: Results.
     """
 
     events: Events
     raw: Mapping[str, Prediction]
     corrected: Mapping[str, Prediction]
+    widths: Mapping[str, WidthArrays]
     rows: list[Row]
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What turns the answer of a method into the final one.
+
+    Args:
+        bias: The bias correction.
+        width: The recalibration of the width; None for point estimators and where the recipe has none.
+    """
+
+    bias: BiasCorrection
+    width: WidthRecalibration | None = None
+
+    def apply(self, prediction: Prediction) -> Prediction:
+        """The calibrated prediction."""
+        corrected = self.bias.apply(prediction)
+        return corrected if self.width is None else self.width.apply(corrected)
 
 
 def judge(
     recipe: Recipe,
     events: Events,
     raw: Mapping[str, Prediction],
-    corrections: Mapping[str, BiasCorrection],
+    calibrations: Mapping[str, Calibration],
     closures: Mapping[str, BiasCorrection],
 ) -> Judged:
-    """Correct the predictions and measure them.
+    """Calibrate the predictions and measure them; the energy that is judged is the median.
 
     The main numbers use the bias correction of the recipe. A straight line leaves the shrinkage at the ends of the
     spectrum, where a regressor looks narrower than it is; the metrics named ``..._local`` therefore use a spline
@@ -55,25 +82,45 @@ def judge(
         recipe: Reference, bins, bootstrap.
         events: With truth.
         raw: Predictions by method.
-        corrections: By method, of the recipe.
+        calibrations: By method, of the recipe.
         closures: By method, splines; methods without one have no strict numbers.
     """
-    corrected = {name: corrections[name].apply(prediction) for name, prediction in raw.items()}
+    corrected = {name: calibrations[name].apply(prediction) for name, prediction in raw.items()}
     strict = {name: closure.apply(raw[name]) for name, closure in closures.items()}
-    rows = _rows(recipe, events, raw, corrected)
+    truth = events.energy_true
+    widths = {name: width_arrays(truth, prediction) for name, prediction in corrected.items() if prediction.has_width}
+    before = {
+        name: width_arrays(truth, calibrations[name].bias.apply(raw[name]))
+        for name in widths
+        if calibrations[name].width is not None
+    }
+    arrays = {
+        name: MethodArrays(raw[name].median, corrected[name].median, widths.get(name), before.get(name)) for name in raw
+    }
+    rows = _rows(recipe, truth, arrays)
     if recipe.reference in strict:
-        found = _rows(recipe, events, {name: raw[name] for name in strict}, strict)
+        found = _rows(recipe, truth, {name: MethodArrays(raw[name].median, p.median) for name, p in strict.items()})
         rows += [replace(row, metric=_LOCAL[row.metric]) for row in found if row.metric in _LOCAL]
-    return Judged(events, raw, corrected, rows)
+    return Judged(events, raw, corrected, widths, rows)
 
 
-def _rows(
-    recipe: Recipe, events: Events, raw: Mapping[str, Prediction], corrected: Mapping[str, Prediction]
-) -> list[Row]:
+def width_arrays(energy_true: FloatArray, prediction: Prediction) -> WidthArrays:
+    """What a prediction with a width says about events with truth."""
+    return WidthArrays(
+        pit=prediction.cdf(energy_true),
+        log_density=prediction.log_prob(energy_true),
+        levels=_LEVELS,
+        quantiles=np.column_stack([prediction.quantile(level) for level in _LEVELS]),
+        median=prediction.median,
+        std=prediction.std,
+        sigma68=prediction.sigma68,
+    )
+
+
+def _rows(recipe: Recipe, energy_true: FloatArray, arrays: Mapping[str, MethodArrays]) -> list[Row]:
     options = recipe.evaluation
-    arrays = {name: MethodArrays(raw[name].median, corrected[name].median) for name in raw}
     return evaluate(
-        events.energy_true,
+        energy_true,
         arrays,
         recipe.reference,
         _binning(options),

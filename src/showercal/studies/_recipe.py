@@ -73,11 +73,18 @@ class MethodEntry(_Options):
 
 
 class CalibrationConfig(_Options):
-    """The bias correction, fitted on validation events (see `showercal.calibration.BiasCorrection`)."""
+    """What is fitted on validation events: the bias correction, then the width.
+
+    Args:
+        form, statistic, n_bins: Of the bias correction (see `showercal.calibration.BiasCorrection`).
+        width: Form of the recalibration of predicted widths (see `showercal.calibration.WidthRecalibration`), or
+            ``none``. Results hold the main numbers before it, too. The default can hardly overfit: it is one factor.
+    """
 
     form: Literal["line", "power", "spline"] = "line"
     statistic: Literal["mean", "median"] = "mean"
     n_bins: int = Field(default=20, ge=3)
+    width: Literal["none", "scale", "isotonic", "conformal"] = "scale"
 
 
 class EvaluationConfig(_Options):
@@ -111,7 +118,7 @@ class Recipe(_Options):
         methods: To compare, by name, in the order of tables and legends.
         reference: The method that ratios refer to.
         published_note: What to keep in mind when comparing with published numbers.
-        calibration: Bias correction.
+        calibration: Bias correction and width.
         evaluation: Bins and errors.
     """
 

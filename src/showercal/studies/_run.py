@@ -12,11 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 import showercal
-from showercal.calibration import BiasCorrection
+from showercal.calibration import BiasCorrection, WidthRecalibration
 from showercal.errors import DataError
 from showercal.estimator import Estimator
 from showercal.evaluation import Row
@@ -26,7 +28,7 @@ from showercal.report import write_report
 from showercal.studies._cache import digest, forget, is_done, mark_done, read_done, write_json
 from showercal.studies._content import report_content
 from showercal.studies._data import Parts, describe, file_hashes, fingerprint, locate, read_events, split
-from showercal.studies._judge import Judged, check_evaluation, judge
+from showercal.studies._judge import Calibration, Judged, check_evaluation, judge
 from showercal.studies._recipe import DataConfig, Recipe, parse_recipe
 from showercal.training import build_method, load_method
 
@@ -34,8 +36,10 @@ _RECIPE_FILE: Final = "recipe.yaml"
 _RESULTS_FILE: Final = "results.json"
 _PRODUCTS: Final = (_RESULTS_FILE, "results.md", "report.html")
 _CORRECTION_FILE: Final = "correction.json"
+_WIDTH_FILE: Final = "width.json"
 _CLOSURE_FILE: Final = "closure.json"
 _PACKAGES: Final = ("showercal", "torch", "lightning", "lightgbm", "numpy", "awkward", "pyarrow", "iminuit")
+FloatArray = NDArray[np.float64]
 Say = Callable[[str], None]
 
 
@@ -96,9 +100,18 @@ class Run:
         """The bias correction of a method, fitted on the validation events of the run."""
         return BiasCorrection.from_dict(json.loads((_method_folder(self, name) / _CORRECTION_FILE).read_text()))
 
+    def recalibration(self, name: str) -> WidthRecalibration | None:
+        """The recalibration of the width of a method, fitted as the bias correction was; None where there is none."""
+        path = _method_folder(self, name) / _WIDTH_FILE
+        return WidthRecalibration.from_dict(json.loads(path.read_text())) if path.is_file() else None
+
+    def calibration(self, name: str) -> Calibration:
+        """Both of them."""
+        return Calibration(self.correction(name), self.recalibration(name))
+
     def predict(self, name: str, events: Events) -> Prediction:
-        """Calibrated energies of any events by one method of the run."""
-        return self.correction(name).apply(self.method(name).predict(events))
+        """Calibrated energies, with their widths, of any events by one method of the run."""
+        return self.calibration(name).apply(self.method(name).predict(events))
 
     def _results(self) -> dict[str, Any]:
         path = self.folder / _RESULTS_FILE
@@ -175,7 +188,7 @@ def evaluate_run(
     """Judge all methods of a finished run on other events with truth, into the same form and report.
 
     Args:
-        run: The run; its methods and bias corrections are used as they are.
+        run: The run; its methods and their calibrations are used as they are.
         data: The other events; nothing is split off.
         folder: Where results go; by default ``evaluations/NAME-HASH`` inside the run.
         command: The command line, for the report.
@@ -206,9 +219,9 @@ def evaluate_run(
     for name, entry in run.recipe.methods.items():
         with _timed(timings, f"predict {entry.label}"):
             raw[name] = run.method(name).predict(events)
-    corrections = {name: run.correction(name) for name in run.recipe.methods}
+    calibrations = {name: run.calibration(name) for name in run.recipe.methods}
     with _timed(timings, "evaluate"):
-        judged = judge(run.recipe, events, raw, corrections, _closures(run))
+        judged = judge(run.recipe, events, raw, calibrations, _closures(run))
     _write(run, folder, judged, described, command, timings, note)
     return folder
 
@@ -291,16 +304,26 @@ def _check_calibration(recipe: Recipe, validation: Events) -> None:
 
 
 def _calibrate_and_judge(run: Run, parts: Parts, say: Say) -> Judged:
-    """Fit the bias corrections on the validation events and judge the test events."""
-    raw, corrections = {}, {}
+    """Fit the calibrations on the validation events and judge the test events."""
+    raw, calibrations = {}, {}
     for name, entry in run.recipe.methods.items():
         validation, folder = _prediction(run, name, "validation"), _method_folder(run, name)
         truth = parts.validation.energy_true
         try:
-            corrections[name] = _bias_correction(run.recipe).fit(truth, validation)
+            correction = _bias_correction(run.recipe).fit(truth, validation)
         except DataError as fault:
             raise DataError(f"{entry.label} cannot be corrected (calibration.form): {fault}") from fault
-        write_json(folder / _CORRECTION_FILE, corrections[name].to_dict())
+        write_json(folder / _CORRECTION_FILE, correction.to_dict())
+        try:
+            recalibration = _recalibration(run.recipe, truth, correction.apply(validation))
+        except DataError as fault:
+            raise DataError(
+                f"the width of {entry.label} cannot be recalibrated (calibration.width): {fault}"
+            ) from fault
+        (folder / _WIDTH_FILE).unlink(missing_ok=True)
+        if recalibration is not None:
+            write_json(folder / _WIDTH_FILE, recalibration.to_dict())
+        calibrations[name] = Calibration(correction, recalibration)
         (folder / _CLOSURE_FILE).unlink(missing_ok=True)
         try:
             # not with the bins of the recipe: strict means the same in all studies
@@ -310,7 +333,13 @@ def _calibrate_and_judge(run: Run, parts: Parts, say: Say) -> Judged:
         else:
             write_json(folder / _CLOSURE_FILE, closure.to_dict())
         raw[name] = _prediction(run, name, "test")
-    return judge(run.recipe, parts.test, raw, corrections, _closures(run))
+    return judge(run.recipe, parts.test, raw, calibrations, _closures(run))
+
+
+def _recalibration(recipe: Recipe, energy_true: FloatArray, corrected: Prediction) -> WidthRecalibration | None:
+    """The fitted recalibration of the width, where the recipe wants one and there is a width."""
+    form = recipe.calibration.width
+    return None if form == "none" or not corrected.has_width else WidthRecalibration(form).fit(energy_true, corrected)
 
 
 def _closures(run: Run) -> dict[str, BiasCorrection]:
