@@ -98,6 +98,13 @@ def test_a_constant_has_no_dependence_to_speak_of() -> None:
     assert np.isnan([found.dcor, found.dcor_error, found.mi, found.mi_error]).all()
 
 
+def test_a_beam_of_nearly_one_energy_is_no_crash() -> None:
+    energy = np.full(200, 5.0)
+    energy[3] = 7.0
+    found = dependence(np.random.default_rng(7).normal(size=200), energy)
+    assert np.isnan([found.dcor, found.dcor_error]).all()
+
+
 def test_refusals() -> None:
     x = np.linspace(0, 1, 200)
     broken = x.copy()

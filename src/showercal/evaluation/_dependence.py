@@ -17,13 +17,14 @@ _MOST_EVENTS: Final = 20_000  # of these the statistical error is small, and hal
 _N_GROUPS: Final = 20  # of the jackknife
 #: Fewest events of which `dependence` says something.
 MIN_EVENTS: Final = 5 * _N_GROUPS
+_ROUNDING: Final = 1e-10
 _N_BINS: Final = 20
 _PER_CELL: Final = 5  # fewest events per cell of the histogram, on average
 
 
 @dataclass(frozen=True)
 class Dependence:
-    """Result of `dependence`; NaN where one of the two quantities is constant.
+    """Result of `dependence`; NaN where one of the two quantities is constant, or nearly so.
 
     Args:
         dcor: Unbiased squared distance correlation, at most 1; about 0, of either sign, for independence.
@@ -107,7 +108,10 @@ def distance_correlation(x: FloatArray, y: FloatArray, weights: FloatArray) -> F
     square_x, square_y = (2 * (n * (weights @ v**2) - (weights @ v) ** 2) for v in (x, y))
     both = _unbiased(_product(x, y, weights), rows_x, rows_y, weights, n)
     own_x, own_y = _unbiased(square_x, rows_x, rows_x, weights, n), _unbiased(square_y, rows_y, rows_y, weights, n)
-    result: FloatArray = both / np.sqrt(own_x * own_y)
+    # events that all lie at one value but for a few have no more than rounding errors left
+    told = (own_x > _ROUNDING * n * (weights @ x**2)) & (own_y > _ROUNDING * n * (weights @ y**2))
+    size = np.sqrt(np.where(told, own_x * own_y, 1.0))
+    result: FloatArray = np.where(told, both / size, np.nan)
     return result
 
 
