@@ -29,16 +29,16 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "convnet": {"kind": "network", "network": {"name": "convnet"}, "features": GRID, "training": QUICK},
     "fcn-normal": {
         "kind": "network",
-        "network": {"name": "fcn", "widths": [32], "head": "normal"},
+        "network": {"name": "fcn", "widths": [32], "head": {"kind": "normal"}},
         "features": {**GRID, **SUMS},
-        "loss": "nll",
+        "loss": {"kind": "nll"},
         "training": QUICK,
     },
     "convnet-normal": {
         "kind": "network",
-        "network": {"name": "convnet", "head": "normal"},
+        "network": {"name": "convnet", "head": {"kind": "normal"}},
         "features": {**GRID, **SUMS},
-        "loss": "nll",
+        "loss": {"kind": "nll"},
         "training": QUICK,
     },
 }

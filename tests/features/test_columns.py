@@ -41,14 +41,13 @@ def test_two_hits_in_one_cell_add_up() -> None:
     assert grid.sum() == 3.0
 
 
-def test_points_hold_every_hit_once(ragged: RaggedColumn) -> None:
+def test_every_hit_is_gathered_once_and_in_order(ragged: RaggedColumn) -> None:
     events = [4, 0, 11, 39]
-    points, mask = ragged.gather(torch.tensor(events)).to_points()
+    hits = ragged.gather(torch.tensor(events))
     for place, event in enumerate(events):
-        hits = ragged.values[ragged.offsets[event] : ragged.offsets[event + 1]]
-        torch.testing.assert_close(points[place][mask[place]], hits)
-        assert mask[place].sum() == len(hits)
-        assert (points[place][~mask[place]] == 0).all()
+        expected = ragged.values[ragged.offsets[event] : ragged.offsets[event + 1]]
+        torch.testing.assert_close(hits.values[hits.event == place], expected)
+        assert hits.count[place] == len(expected)
 
 
 def test_dense_column_keeps_order(rng: np.random.Generator) -> None:

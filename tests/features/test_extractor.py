@@ -85,13 +85,15 @@ def test_images_keep_their_shape(make_events: MakeEvents, rng: np.random.Generat
 def test_points_carry_positions(make_events: MakeEvents) -> None:
     events, calorimeter = make_events(30), detector("toy-sandwich")
     extractor = FeatureExtractor({"set": Points(values=("cells.energy",))}).fit(events)
-    features = batch(extractor, events)
+    order = torch.tensor([7, 3, 29, 3])
+    features = extractor.batch(extractor.transform(events), order)
     points = features["set"] * extractor.scale_["set"] + extractor.shift_["set"]
-    event = int(np.argmax(ak.num(events.field("cells.id"))))
-    expected = calorimeter.cell_position(ak.to_numpy(events.array[event].cells.id))
-    np.testing.assert_allclose(
-        points[event][features["set_mask"][event]][:, 1:].numpy(), expected, rtol=1e-4, atol=1e-2
-    )
+    for place, number in enumerate(order.tolist()):
+        cells = events.array[number].cells
+        mine = features["set_event"] == place
+        np.testing.assert_array_equal(features["set_cell"][mine].numpy(), ak.to_numpy(cells.id))
+        expected = np.column_stack([ak.to_numpy(cells.energy), calorimeter.cell_position(ak.to_numpy(cells.id))])
+        np.testing.assert_allclose(points[mine].numpy(), expected, rtol=1e-4, atol=1e-2)
 
 
 def test_state_survives_json(make_events: MakeEvents) -> None:

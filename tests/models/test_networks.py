@@ -7,10 +7,12 @@ from torch.nn import functional
 
 from showercal.errors import NoWidthError, RecipeError
 from showercal.models import NormalEnergy, PointEnergy, build_network
+from showercal.models._heads import NormalHeadConfig
 from showercal.models._lit_layers import convolution_pair
 from showercal.models._networks import ConvNetConfig, DenseNetConfig, valid_convolution
 from showercal.training._regressor import count_parameters
 
+NORMAL = NormalHeadConfig()
 SANDWICH = {"grid": (1, 17, 8, 8)}
 
 
@@ -66,7 +68,7 @@ def test_convnet_equals_its_plain_form() -> None:
     torch.testing.assert_close(network({"grid": grid}).mean, network.head(raw).mean)
 
 
-@pytest.mark.parametrize("config", [DenseNetConfig(head="normal"), ConvNetConfig(head="normal")])
+@pytest.mark.parametrize("config", [DenseNetConfig(head=NORMAL), ConvNetConfig(head=NORMAL)])
 def test_global_features_join_and_reach_the_output(config: DenseNetConfig | ConvNetConfig) -> None:
     torch.manual_seed(1)
     network = build_network(config, {**SANDWICH, "moments": (3,)}, 5.0, 2.9)

@@ -153,10 +153,10 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, make_recipe: Make, monkeypat
 
     build = module.build_method
 
-    def interrupted(config: Any) -> Any:
+    def interrupted(config: Any, start: Any = None) -> Any:
         if config.kind == "trees":
             raise KeyboardInterrupt
-        return build(config)
+        return build(config, start)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "build_method", interrupted)
@@ -173,7 +173,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, make_recipe: Make, monkeypat
 def test_results_of_an_earlier_recipe_do_not_stay(
     copied: Path, make_recipe: Make, events_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(config: Any) -> Any:
+    def interrupted(config: Any, start: Any = None) -> Any:
         raise KeyboardInterrupt
 
     methods = study(events_folder)["methods"]

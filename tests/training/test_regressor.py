@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from samples import toy_showers
 from showercal import detector
 from showercal.errors import RecipeError, TrainingError
+from showercal.models import StraightLine, StraightLineConfig
 from showercal.training import MethodConfig, NetworkRegressor, build_method
 from showercal.training._module import EnergyRegression
 
@@ -31,11 +32,22 @@ def regressor(**changes: Any) -> NetworkRegressor:
     return method
 
 
+def boundary(sigma: str) -> dict[str, Any]:
+    return {"loss": {"kind": "boundary", "low": 0, "high": 10, "sigma": {"kind": sigma}}}
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"training": {"augmentation": {"input": "gird"}}}, "'gird' is not a voxels input; nearest known: 'grid'"),
-        ({"loss": "nll"}, "needs a head with a width"),
+        ({"loss": {"kind": "nll"}}, "needs a head with a density"),
+        ({"loss": {"kind": "quantile"}}, "needs network.head.kind quantiles; got point"),
+        ({"loss": {"kind": "boundary", "low": 3, "high": 1}}, "needs low < high; got 3 and 1 GeV"),
+        (boundary("predicted"), "needs a head with a width"),
+        (boundary("fitted"), "name it in start_from"),
+        ({"network": {"name": "fcn", "head": {"kind": "gaussian_ansatz"}}}, "is trained by loss mutual_information"),
+        ({"network": {"name": "fcn", "head": {"kind": "quantiles", "levels": [0.1, 0.9, 0.5]}}}, "rising levels"),
+        ({"decorrelation": {"kind": "adversary"}, "training": {"patience": 3}}, "keeps the last epoch"),
         ({"features": {}}, "at least 1 item"),
         ({"features": {**GRID, "set": {"kind": "points", "values": ["cells.energy"]}}}, r"takes no points.*'set'"),
     ],
@@ -121,3 +133,44 @@ def test_cuda_learns_like_the_cpu() -> None:
         method = regressor(training={**options, "device": device}).fit(events[:500], events[500:])
         widths.append(np.std(method.predict(events).median - events.energy_true))
     assert widths[1] == pytest.approx(widths[0], rel=0.2)
+
+
+def test_starts_from_another_method() -> None:
+    """With no step worth the name, the answers are those of the start, also under a head with more outputs."""
+    events = toy_showers(300)
+    first = regressor(training={"epochs": 10, "batch_size": 50}).fit(events, events)
+    barely = {"epochs": 1, "batch_size": 300, "learning_rate": 1e-9}
+    config = regressor(
+        network={"name": "fcn", "widths": [16], "head": {"kind": "normal"}},
+        loss=boundary("fitted")["loss"],
+        start_from="first",
+        training=barely,
+    ).config
+    second = NetworkRegressor(config, start=first, progress=False).fit(events, events)
+    np.testing.assert_allclose(second.predict(events).mean, first.predict(events).mean, rtol=1e-4)
+    assert second.predict(events).has_width
+
+
+def test_start_is_refused_when_it_does_not_fit() -> None:
+    events = toy_showers(100)
+    first = regressor().fit(events, events)
+    wider = regressor(network={"name": "fcn", "widths": [8]}, start_from="first").config
+    with pytest.raises(RecipeError, match="'first', which was not given"):
+        NetworkRegressor(wider, progress=False).fit(events, events)
+    with pytest.raises(RecipeError, match="'first' sees other features or has other layers"):
+        NetworkRegressor(wider, start=first, progress=False).fit(events, events)
+    with pytest.raises(RecipeError, match="only a network can start from a network"):
+        build_method(wider, StraightLine(StraightLineConfig()))
+
+
+def test_a_decorrelated_method_keeps_its_last_epoch() -> None:
+    """Its loss on validation is that of the last row, although an earlier one was lower."""
+    events = toy_showers(300)
+    options = {"epochs": 8, "batch_size": 50, "learning_rate": 0.1}
+    method = regressor(decorrelation={"kind": "distance_correlation"}, training=options)
+    method.fit(events[:200], events[200:])
+    losses = [row["validation_loss"] for row in method.history_]
+    assert all(-1 <= row["dependence"] <= 1 for row in method.history_)
+    error = method.predict(events[200:]).median - events[200:].energy_true
+    assert np.mean(error**2) == pytest.approx(losses[-1], rel=1e-4)
+    assert min(losses) < 0.99 * losses[-1]

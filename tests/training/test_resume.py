@@ -20,24 +20,27 @@ FIT = """
 import json, sys
 sys.path.insert(0, {tests!r})
 from test_resume import fit
-fit(json.loads(sys.argv[1]), sys.argv[2])
+fit(json.loads(sys.argv[1]), sys.argv[2], adversary={adversary})
 """
 TRAINING = {"batch_size": 50, "augmentation": {"input": "grid"}, "learning_rate": 3e-3, "gradient_clip": 5.0}
 SCHEDULES = {
     "one_cycle": {"schedule": {"kind": "one_cycle"}, "epochs": 12},
     "plateau": {"schedule": {"kind": "plateau", "patience": 0}, "epochs": 12, "optimizer": "rmsprop"},
+    "adversary": {"schedule": {"kind": "one_cycle"}, "epochs": 12},
     "cosine-stopped": {"schedule": {"kind": "cosine"}, "epochs": 12, "patience": 2, "learning_rate": 3e-2},
 }
 
 
-def fit(training: dict[str, object], workspace: str | None) -> NetworkRegressor:
+def fit(training: dict[str, object], workspace: str | None, *, adversary: bool = False) -> NetworkRegressor:
     config = {
         "kind": "network",
-        "network": {"name": "fcn", "widths": [32, 16], "head": "normal"},
+        "network": {"name": "fcn", "widths": [32, 16], "head": {"kind": "normal"}},
         "features": {"grid": {"kind": "voxels", "values": ["cells.tracks"]}},
-        "loss": "nll",
+        "loss": {"kind": "nll"},
         "training": {**TRAINING, **training},
     }
+    if adversary:
+        config["decorrelation"] = {"kind": "adversary"}
     method = build_method(TypeAdapter(MethodConfig).validate_python(config))
     assert isinstance(method, NetworkRegressor)
     method.progress = False
@@ -45,9 +48,9 @@ def fit(training: dict[str, object], workspace: str | None) -> NetworkRegressor:
     return method.fit(events[:300], events[300:], None if workspace is None else Path(workspace))
 
 
-def run_until_killed(training: str, workspace: Path, n_epochs: int) -> None:
+def run_until_killed(training: str, workspace: Path, n_epochs: int, *, adversary: bool = False) -> None:
     """Start the fit in another process and kill it after some epochs."""
-    code = FIT.format(tests=str(HERE / "training"))
+    code = FIT.format(tests=str(HERE / "training"), adversary=adversary)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
     process = subprocess.Popen([sys.executable, "-c", code, training, str(workspace)], env=environment)
     try:
@@ -72,9 +75,10 @@ def epochs_done(workspace: Path) -> int:
 def test_resumed_equals_uninterrupted(name: str, tmp_path: Path) -> None:
     import json
 
-    reference = fit(SCHEDULES[name], None)
-    run_until_killed(json.dumps({**SCHEDULES[name], "epochs": 12}), tmp_path, 2)
-    resumed = fit(SCHEDULES[name], str(tmp_path))
+    adversary = name == "adversary"
+    reference = fit(SCHEDULES[name], None, adversary=adversary)
+    run_until_killed(json.dumps({**SCHEDULES[name], "epochs": 12}), tmp_path, 2, adversary=adversary)
+    resumed = fit(SCHEDULES[name], str(tmp_path), adversary=adversary)
     events = toy_showers(100, seed=2)
     for part, values in reference.predict(events).arrays().items():
         np.testing.assert_array_equal(resumed.predict(events).arrays()[part], values)

@@ -59,7 +59,7 @@ class RaggedColumn:
         event = torch.repeat_interleave(torch.arange(len(events), device=events.device), count)
         # place in the batch, minus where the event's hits begin in the batch, plus where they begin in the column
         hit = torch.arange(len(event), device=events.device) + (start - last + count)[event]
-        return Hits(len(events), event, self.cell[hit].long(), self.values[hit])
+        return Hits(count, event, self.cell[hit].long(), self.values[hit])
 
     def to(self, device: torch.device) -> RaggedColumn:
         """The same column on a device."""
@@ -71,13 +71,13 @@ class Hits:
     """The hits of a batch of B events.
 
     Attributes:
-        n_events: B.
+        count: Hits of each event, shape (B,).
         event: Event of each hit within the batch, shape (H,).
         cell: Cell number of each hit, shape (H,).
         values: Shape (H, F).
     """
 
-    n_events: int
+    count: Tensor
     event: Tensor
     cell: Tensor
     values: Tensor
@@ -86,20 +86,9 @@ class Hits:
         """Dense grid (B, F, L, X, Y); hits in the same cell add up."""
         n_layers, n_x, n_y = shape
         n_cells = n_layers * n_x * n_y
-        grid = torch.zeros(self.n_events * n_cells, self.values.shape[1], device=self.values.device)
+        grid = torch.zeros(len(self.count) * n_cells, self.values.shape[1], device=self.values.device)
         grid.index_put_((self.event * n_cells + self.cell,), self.values, accumulate=True)
-        return grid.view(self.n_events, n_layers, n_x, n_y, -1).permute(0, 4, 1, 2, 3)
-
-    def to_points(self) -> tuple[Tensor, Tensor]:
-        """Padded points (B, N, F) and mask (B, N), True where a hit is real; N is the longest list of the batch."""
-        count = torch.bincount(self.event, minlength=self.n_events)
-        first = torch.cumsum(count, 0) - count
-        place = torch.arange(len(self.event), device=self.event.device) - first[self.event]
-        longest = int(count.max()) if self.n_events else 0
-        points = torch.zeros(self.n_events, longest, self.values.shape[1], device=self.values.device)
-        points[self.event, place] = self.values
-        mask = torch.arange(longest, device=count.device) < count[:, None]
-        return points, mask
+        return grid.view(len(self.count), n_layers, n_x, n_y, -1).permute(0, 4, 1, 2, 3)
 
 
 Columns = Mapping[str, DenseColumn | RaggedColumn]

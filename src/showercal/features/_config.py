@@ -23,7 +23,7 @@ class Voxels(_Input):
 
 
 class Points(_Input):
-    """Lit cells as a set of points with their position: (B, N, F + 3) and mask (B, N).
+    """Lit cells as a set of points with their position, those of all events end to end: (H, F + 3).
 
     Args:
         values: Fields of the cells; x, y, z of the cell are appended.

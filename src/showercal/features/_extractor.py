@@ -80,7 +80,8 @@ class FeatureExtractor:
     def batch(self, columns: Columns, events: Tensor) -> dict[str, Tensor]:
         """What a model's forward takes, for the events at positions (B,).
 
-        Voxels come as (B, F, L, X, Y); points as ``name`` (B, N, F) and ``name_mask`` (B, N); others as (B, ...).
+        Voxels come as (B, F, L, X, Y), others as (B, ...). Points come end to end, without padding: ``name`` (H, F),
+        with ``name_event`` (H,), the event of each, ``name_cell`` (H,), its cell, and ``name_count`` (B,), how many.
         """
         result: dict[str, Tensor] = {}
         for name, column in columns.items():
@@ -88,7 +89,8 @@ class FeatureExtractor:
             if not isinstance(gathered, Hits):
                 result[name] = gathered
             elif isinstance(self.config[name], Points):
-                result[name], result[f"{name}_mask"] = gathered.to_points()
+                result[name] = gathered.values
+                result |= {f"{name}_{part}": getattr(gathered, part) for part in ("event", "cell", "count")}
             else:
                 result[name] = gathered.to_grid(self._calorimeter().shape)
         return result

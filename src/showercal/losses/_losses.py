@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+import math
+from collections.abc import Callable
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import nnls
 from torch import Tensor
+from torch.nn import functional
 
-if TYPE_CHECKING:
-    from showercal.models import EnergyDistribution
+from showercal.errors import NoWidthError
+from showercal.models import (
+    EnergyDistribution,
+    GaussianAnsatzEnergy,
+    NormalEnergy,
+    QuantileEnergy,
+    TruncatedNormalEnergy,
+)
 
-Loss = Callable[["EnergyDistribution", Tensor], Tensor]
+Loss = Callable[[EnergyDistribution, Tensor], Tensor]
+Width = Callable[[EnergyDistribution, Tensor], Tensor]
 
 
 def mse(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
@@ -20,7 +32,51 @@ def mse(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
         distribution: Of B events.
         energy_true: Shape (B,), [GeV].
     """
-    return (distribution.mean - energy_true).square().mean()
+    return functional.mse_loss(distribution.mean, energy_true)
+
+
+def mae(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+    """Mean absolute error of the mean, [GeV]; it leads to the median of what is possible."""
+    return functional.l1_loss(distribution.mean, energy_true)
+
+
+def huber(delta: float) -> Loss:
+    """Half the squared error up to ``delta`` GeV, a straight line beyond, [GeV^2].
+
+    References:
+        P. J. Huber, Ann. Math. Statist. 35 (1964) 73.
+    """
+
+    def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+        return functional.huber_loss(distribution.mean, energy_true, delta=delta)
+
+    return loss
+
+
+def log_cosh(scale: float) -> Loss:
+    """Mean of log(cosh(error / scale)): half a square for small errors, a straight line for large ones."""
+
+    def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+        error = ((distribution.mean - energy_true) / scale).abs()
+        # cosh itself overflows beyond 89 in float32
+        return (error + functional.softplus(-2 * error) - math.log(2)).mean()
+
+    return loss
+
+
+def quantile(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+    """Quantile (pinball) loss, mean over events and levels, [GeV].
+
+    Raises:
+        NoWidthError: If the distribution is not a set of quantiles.
+
+    References:
+        R. Koenker and G. Bassett, Econometrica 46 (1978) 33.
+    """
+    if not isinstance(distribution, QuantileEnergy):
+        raise NoWidthError("the quantile loss needs a network with head: {kind: quantiles}")
+    missing = energy_true[:, None] - distribution.energy
+    return torch.maximum(distribution.level * missing, (distribution.level - 1) * missing).mean()
 
 
 def negative_log_likelihood(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
@@ -36,4 +92,93 @@ def negative_log_likelihood(distribution: EnergyDistribution, energy_true: Tenso
     return -distribution.log_prob(energy_true).mean()
 
 
-LOSSES: Final[Mapping[str, Loss]] = {"mse": mse, "nll": negative_log_likelihood}
+def root_energy_width(stochastic_term: float) -> Width:
+    """sigma = stochastic_term * sqrt(E_true)."""
+    return lambda distribution, energy_true: stochastic_term * energy_true.sqrt()
+
+
+def polynomial_width(c0: float, c1: float) -> Width:
+    """sigma = c0 sqrt(E_true) + c1 E_true."""
+    return lambda distribution, energy_true: c0 * energy_true.sqrt() + c1 * energy_true
+
+
+def fit_width(energy_true: NDArray[np.float64], energy_pred: NDArray[np.float64], n_bins: int = 20) -> Width:
+    """sigma(E) = c0 sqrt(E) + c1 E with c0, c1 >= 0, fitted to the widths of the error in bins of the true energy.
+
+    Args:
+        energy_true, energy_pred: Shape (N,), [GeV].
+        n_bins: Equally filled bins.
+
+    References:
+        S. Schnake, Universitaet Hamburg 2019 ("Predict sigma": the width is fitted to the residuals in 20 bins).
+    """
+    groups = np.array_split(np.argsort(energy_true), n_bins)
+    energy = np.array([energy_true[at].mean() for at in groups])
+    sigma = np.array([(energy_pred - energy_true)[at].std() for at in groups])
+    # errors of a width are proportional to it
+    design = np.stack([np.sqrt(energy), energy], axis=1) / sigma[:, None]
+    c0, c1 = nnls(design, np.ones(n_bins))[0]
+    return polynomial_width(float(c0), float(c1))
+
+
+def predicted_width(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+    """sigma as the network gives it.
+
+    Raises:
+        NoWidthError: If the network gives none, or not one number.
+    """
+    if not isinstance(distribution, NormalEnergy):
+        raise NoWidthError("a boundary loss with a predicted sigma needs a network with head: {kind: normal}")
+    return distribution.scale
+
+
+def boundary_likelihood(low: float, high: float, width: Width) -> Loss:
+    """Mean of -log [ N(y | y_hat, sigma) / integral of N over low..high ], half the published form.
+
+    Twice its value is (y - y_hat)^2 / sigma^2 + ln( pi sigma^2 / 2 * (erf((y_hat - a) / sqrt(2) sigma) -
+    erf((y_hat - b) / sqrt(2) sigma))^2 ). The integral says that the truth cannot lie outside the training spectrum, so
+    y_hat need not shrink towards its middle: at the ends it may lie outside. It is computed from logarithms of the
+    tails, so that value and gradients stay finite for every y_hat.
+
+    Args:
+        low, high: a and b, the ends of the training spectrum, [GeV].
+        width: sigma of each event.
+
+    References:
+        S. Schnake, Universitaet Hamburg 2019 ("Maximum Likelihood Loss").
+    """
+
+    def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+        # a true energy of exactly 0 has sigma = 0.31 sqrt(E) = 0, which is no width
+        sigma = width(distribution, energy_true).clamp(min=1e-3)
+        ends = (torch.full_like(energy_true, end) for end in (low, high))
+        return negative_log_likelihood(TruncatedNormalEnergy(distribution.mean, sigma, *ends), energy_true)
+
+    return loss
+
+
+def mutual_information(n_shifts: int) -> Loss:
+    """Minus the Donsker-Varadhan bound on the mutual information of signal and energy, in nats.
+
+    mean T(x_i, z_i) - log mean exp T(x_i, z_j), where z_j are energies of ``n_shifts`` other events of the batch.
+
+    Raises:
+        NoWidthError: If the network has another head.
+
+    References:
+        M. Donsker and S. Varadhan, Commun. Pure Appl. Math. 36 (1983) 183; R. Gambhir, B. Nachman, J. Thaler,
+        arXiv:2205.03413, equation 5.
+    """
+
+    def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+        if not isinstance(distribution, GaussianAnsatzEnergy):
+            raise NoWidthError("loss mutual_information needs a network with head: {kind: gaussian_ansatz}")
+        B = len(energy_true)
+        # batches come in random order, so that shifted neighbours are random other events; a short last batch has fewer
+        shifts = torch.arange(1, min(n_shifts, max(B - 1, 1)) + 1, device=energy_true.device)
+        others = energy_true[(torch.arange(B, device=energy_true.device)[:, None] + shifts) % B]
+        joint = distribution.log_ratio(energy_true[:, None]).mean()
+        apart = distribution.log_ratio(others)
+        return torch.logsumexp(apart.flatten(), 0) - math.log(apart.numel()) - joint
+
+    return loss

@@ -1,27 +1,37 @@
 """Models: lines, trees and networks. A network's forward takes features and returns a distribution over energy."""
 
-from showercal.models._distribution import EnergyDistribution, NormalEnergy, PointEnergy
-from showercal.models._heads import HEADS, Head, NormalHead, PointHead
+from showercal.models._ansatz import GaussianAnsatzEnergy
+from showercal.models._distribution import EnergyDistribution, PointEnergy
+from showercal.models._heads import Head, HeadConfig, build_head
 from showercal.models._linear import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig
-from showercal.models._networks import ConvNet, DenseNet, NetworkConfig, build_network
+from showercal.models._mixture import NormalMixtureEnergy
+from showercal.models._networks import ConvNet, DenseNet, NetworkConfig, build_network, dense_layers
+from showercal.models._normal import LogNormalEnergy, NormalEnergy, TruncatedNormalEnergy, log_normal_mass
+from showercal.models._quantiles import QuantileEnergy
 from showercal.models._trees import Trees, TreesConfig
 
 __all__ = [
-    "HEADS",
     "ConvNet",
     "DenseNet",
     "EnergyDistribution",
+    "GaussianAnsatzEnergy",
     "Head",
+    "HeadConfig",
     "LayerLine",
     "LayerLineConfig",
+    "LogNormalEnergy",
     "NetworkConfig",
     "NormalEnergy",
-    "NormalHead",
+    "NormalMixtureEnergy",
     "PointEnergy",
-    "PointHead",
+    "QuantileEnergy",
     "StraightLine",
     "StraightLineConfig",
     "Trees",
     "TreesConfig",
+    "TruncatedNormalEnergy",
+    "build_head",
     "build_network",
+    "dense_layers",
+    "log_normal_mass",
 ]

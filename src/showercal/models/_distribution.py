@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from showercal.errors import NoWidthError
-from showercal.prediction import NormalPrediction, PointPrediction, Prediction
+from showercal.prediction import PointPrediction, Prediction
+
+# Halvings of a bracket of some 20 widths: beyond the digits of float32.
+_HALVINGS = 32
 
 
 class EnergyDistribution(ABC):
@@ -25,6 +29,14 @@ class EnergyDistribution(ABC):
     @abstractmethod
     def log_prob(self, energy: Tensor) -> Tensor:
         """Log density, shape (B,), per GeV.
+
+        Raises:
+            NoWidthError: For a point.
+        """
+
+    @abstractmethod
+    def quantile(self, levels: Tensor) -> Tensor:
+        """Energies below which the fractions (Q,) lie, shape (B, Q); plain operations, so that a graph can hold them.
 
         Raises:
             NoWidthError: For a point.
@@ -51,36 +63,32 @@ class PointEnergy(EnergyDistribution):
         return self.energy
 
     def log_prob(self, energy: Tensor) -> Tensor:
-        raise NoWidthError("a point has no density: train it with loss mse, or give the network head: normal")
+        raise NoWidthError("a point has no density: train it with loss mse, or give the network head: {kind: normal}")
+
+    def quantile(self, levels: Tensor) -> Tensor:
+        raise NoWidthError("a point has no quantiles: give the network a head with a width, e.g. head: {kind: normal}")
 
     @staticmethod
     def to_prediction(batches: Sequence[EnergyDistribution]) -> Prediction:
-        return PointPrediction(torch.cat([batch.mean for batch in batches]).double().cpu().numpy())
+        return PointPrediction(**joined(batches, "energy"))
 
 
-@dataclass(frozen=True, eq=False)
-class NormalEnergy(EnergyDistribution):
-    """A normal distribution.
+def joined(batches: Sequence[EnergyDistribution], *names: str) -> dict[str, NDArray[np.float64]]:
+    """Tensors of distributions of one kind, those of all batches end to end, by name."""
+    return {name: torch.cat([getattr(b, name) for b in batches]).double().cpu().numpy() for name in names}
+
+
+def solve_quantile(cdf: Callable[[Tensor], Tensor], levels: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    """Energies at which an increasing cdf reaches the levels, by halving, shape (B, Q).
 
     Args:
-        location: Shape (B,), [GeV].
-        scale: Shape (B,), [GeV], above 0.
+        cdf: Energies (B, Q) -> fractions (B, Q).
+        levels: Shape (Q,).
+        low, high: Energies between which they lie, shape (B,), [GeV].
     """
-
-    location: Tensor
-    scale: Tensor
-
-    @property
-    def mean(self) -> Tensor:
-        return self.location
-
-    def log_prob(self, energy: Tensor) -> Tensor:
-        return -0.5 * ((energy - self.location) / self.scale) ** 2 - self.scale.log() - 0.5 * math.log(2 * math.pi)
-
-    @staticmethod
-    def to_prediction(batches: Sequence[EnergyDistribution]) -> Prediction:
-        parts = [batch for batch in batches if isinstance(batch, NormalEnergy)]
-        return NormalPrediction(
-            torch.cat([part.location for part in parts]).double().cpu().numpy(),
-            torch.cat([part.scale for part in parts]).double().cpu().numpy(),
-        )
+    low, high = (edge[:, None].expand(len(edge), len(levels)) for edge in (low, high))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = cdf(middle) < levels
+        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+    return (low + high) / 2

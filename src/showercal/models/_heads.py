@@ -6,30 +6,121 @@ works on numbers of order 1 and the saved file is complete.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Annotated, Literal, Self
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from showercal.models._distribution import EnergyDistribution, NormalEnergy, PointEnergy
+from showercal.models._ansatz import GaussianAnsatzEnergy
+from showercal.models._distribution import EnergyDistribution, PointEnergy
+from showercal.models._mixture import NormalMixtureEnergy
+from showercal.models._normal import LogNormalEnergy, NormalEnergy, TruncatedNormalEnergy
+from showercal.models._quantiles import QuantileEnergy
+
+# Smallest width, in units of the spread of the training energies: far below any detector's resolution.
+_FLOOR = 1e-6
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PointHeadConfig(_Options):
+    """An energy without a width."""
+
+    kind: Literal["point"] = "point"
+
+
+class NormalHeadConfig(_Options):
+    """Location and width of a normal distribution."""
+
+    kind: Literal["normal"] = "normal"
+
+
+class TruncatedNormalHeadConfig(_Options):
+    """A normal distribution cut to [low, high], [GeV]: nothing else is possible."""
+
+    kind: Literal["truncated_normal"] = "truncated_normal"
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"a truncated normal needs low < high; got {self.low:g} and {self.high:g} GeV")
+        return self
+
+
+class LogNormalHeadConfig(_Options):
+    """The logarithm of the energy is normal."""
+
+    kind: Literal["log_normal"] = "log_normal"
+
+
+class NormalMixtureHeadConfig(_Options):
+    """A mixture of normal distributions."""
+
+    kind: Literal["normal_mixture"] = "normal_mixture"
+    n_components: int = Field(default=3, ge=1)
+
+
+class QuantilesHeadConfig(_Options):
+    """Energies at fixed levels, which cannot cross."""
+
+    kind: Literal["quantiles"] = "quantiles"
+    levels: tuple[float, ...] = (0.005, 0.025, 0.05, 0.1, 0.16, 0.25, 0.375, 0.5, 0.625, 0.75, 0.84, 0.9, 0.95, 0.975, 0.995)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        inside = all(0 < level < 1 for level in self.levels)
+        if len(self.levels) < 3 or not inside or any(b <= a for a, b in zip(self.levels, self.levels[1:], strict=False)):
+            raise ValueError(f"quantiles need three or more rising levels between 0 and 1; got {self.levels}")
+        return self
+
+
+class GaussianAnsatzHeadConfig(_Options):
+    """A likelihood ratio (see `GaussianAnsatzEnergy`), for loss ``mutual_information``.
+
+    Args:
+        n_context: Numbers that the network hands to the curvature.
+        width: Of the curvature's hidden layer.
+    """
+
+    kind: Literal["gaussian_ansatz"] = "gaussian_ansatz"
+    n_context: int = Field(default=8, ge=1)
+    width: int = Field(default=16, ge=1)
+
+
+HeadConfig = Annotated[
+    PointHeadConfig
+    | NormalHeadConfig
+    | TruncatedNormalHeadConfig
+    | LogNormalHeadConfig
+    | NormalMixtureHeadConfig
+    | QuantilesHeadConfig
+    | GaussianAnsatzHeadConfig,
+    Field(discriminator="kind"),
+]
 
 
 class Head(nn.Module, ABC):
-    """Turns raw outputs (B, n_outputs) into a distribution.
+    """Turns raw outputs (B, n_outputs) into a distribution; the first output moves its centre.
 
     Args:
+        n_outputs: Numbers it takes.
         energy_mean, energy_std: Of the training energies, [GeV].
     """
 
-    n_outputs: ClassVar[int]
     energy_mean: Tensor
     energy_std: Tensor
 
-    def __init__(self, energy_mean: float, energy_std: float) -> None:
+    def __init__(self, n_outputs: int, energy_mean: float, energy_std: float) -> None:
         super().__init__()
+        self.n_outputs = n_outputs
         self.register_buffer("energy_mean", torch.tensor(energy_mean))
         self.register_buffer("energy_std", torch.tensor(energy_std))
 
@@ -37,26 +128,129 @@ class Head(nn.Module, ABC):
     def forward(self, raw: Tensor) -> EnergyDistribution:
         """Raw outputs (B, n_outputs) -> distribution of B events."""
 
+    def energy(self, raw: Tensor) -> Tensor:
+        """Raw numbers to energies, any shape, [GeV]; in full precision, also under autocast."""
+        return self.energy_mean + self.energy_std * raw.to(self.energy_mean.dtype)
+
+    def width(self, raw: Tensor) -> Tensor:
+        """Raw numbers to widths, any shape, [GeV]: softplus keeps them positive and their gradients finite."""
+        return self.energy_std * positive(raw.to(self.energy_std.dtype))
+
+
+def positive(raw: Tensor) -> Tensor:
+    """Any number to one above 0."""
+    return functional.softplus(raw) + _FLOOR
+
 
 class PointHead(Head):
     """One number: the energy."""
 
-    n_outputs = 1
+    def __init__(self, config: PointHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(1, energy_mean, energy_std)
 
     def forward(self, raw: Tensor) -> PointEnergy:
-        return PointEnergy(self.energy_mean + self.energy_std * raw[:, 0].to(self.energy_mean.dtype))
+        return PointEnergy(self.energy(raw[:, 0]))
 
 
 class NormalHead(Head):
-    """Two numbers: location and width of a normal distribution."""
+    """Two numbers: location and width."""
 
-    n_outputs = 2
+    def __init__(self, config: NormalHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(2, energy_mean, energy_std)
 
     def forward(self, raw: Tensor) -> NormalEnergy:
+        return NormalEnergy(self.energy(raw[:, 0]), self.width(raw[:, 1]))
+
+
+class TruncatedNormalHead(Head):
+    """Two numbers: location and width of the whole normal curve."""
+
+    def __init__(self, config: TruncatedNormalHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(2, energy_mean, energy_std)
+        self.low, self.high = config.low, config.high
+
+    def forward(self, raw: Tensor) -> TruncatedNormalEnergy:
+        location = self.energy(raw[:, 0])
+        ends = (torch.full_like(location, end) for end in (self.low, self.high))
+        return TruncatedNormalEnergy(location, self.width(raw[:, 1]), *ends)
+
+
+class LogNormalHead(Head):
+    """Two numbers: mean and width of the logarithm."""
+
+    def __init__(self, config: LogNormalHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(2, energy_mean, energy_std)
+
+    def forward(self, raw: Tensor) -> LogNormalEnergy:
         raw = raw.to(self.energy_mean.dtype)
-        # softplus keeps the width positive and its gradient finite; the floor is far below any detector's resolution
-        scale = self.energy_std * (functional.softplus(raw[:, 1]) + 1e-6)
-        return NormalEnergy(self.energy_mean + self.energy_std * raw[:, 0], scale)
+        return LogNormalEnergy(self.energy_mean.log() + raw[:, 0], positive(raw[:, 1]))
 
 
-HEADS: Final[Mapping[str, type[Head]]] = {"point": PointHead, "normal": NormalHead}
+class NormalMixtureHead(Head):
+    """Per component: location, width, weight. At the start the locations are spread over the training energies."""
+
+    def __init__(self, config: NormalMixtureHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(3 * config.n_components, energy_mean, energy_std)
+        n = config.n_components
+        # equal components would stay equal
+        self.register_buffer("start", torch.linspace(-1, 1, n) if n > 1 else torch.zeros(1))
+
+    start: Tensor
+
+    def forward(self, raw: Tensor) -> NormalMixtureEnergy:
+        location, width, weight = raw.to(self.energy_mean.dtype).chunk(3, 1)
+        return NormalMixtureEnergy(weight.log_softmax(1), self.energy(location + self.start), self.width(width))
+
+
+class QuantilesHead(Head):
+    """The central level, then the steps to the levels above and below it, which are above 0."""
+
+    level: Tensor
+
+    def __init__(self, config: QuantilesHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(len(config.levels), energy_mean, energy_std)
+        self.register_buffer("level", torch.tensor(config.levels))
+        self.n_below = min(range(len(config.levels)), key=lambda k: abs(config.levels[k] - 0.5))
+
+    def forward(self, raw: Tensor) -> QuantileEnergy:
+        centre, step = self.energy(raw[:, :1]), self.width(raw[:, 1:])
+        below, above = step[:, : self.n_below], step[:, self.n_below :]
+        energy = torch.cat([centre - below.flip(1).cumsum(1).flip(1), centre, centre + above.cumsum(1)], 1)
+        return QuantileEnergy(self.level.expand_as(energy), energy)
+
+
+class GaussianAnsatzHead(Head):
+    """Location, offset, and what the curvature is to know of the signal."""
+
+    def __init__(self, config: GaussianAnsatzHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(2 + config.n_context, energy_mean, energy_std)
+        self.curvature = nn.Sequential(
+            nn.Linear(config.n_context + 1, config.width), nn.SiLU(), nn.Linear(config.width, 1)
+        )
+
+    def forward(self, raw: Tensor) -> GaussianAnsatzEnergy:
+        raw = raw.to(self.energy_mean.dtype)
+        location, offset, context = self.energy(raw[:, 0]), raw[:, 1], raw[:, 2:]
+
+        def precision(energy: Tensor) -> Tensor:
+            """1 / width at energies (B, M)."""
+            scaled = (energy - self.energy_mean) / self.energy_std
+            both = torch.cat([context[:, None].expand(*energy.shape, -1), scaled[..., None]], -1)
+            return positive(self.curvature(both)[..., 0]) / self.energy_std
+
+        scale = 1 / precision(location[:, None])[:, 0]
+        return GaussianAnsatzEnergy(offset, location, scale, lambda energy: -(precision(energy) ** 2))
+
+
+def build_head(config: HeadConfig, energy_mean: float, energy_std: float) -> Head:
+    """The head of a configuration, for a target of the given scale, [GeV]."""
+    heads: dict[type[BaseModel], type[Head]] = {
+        PointHeadConfig: PointHead,
+        NormalHeadConfig: NormalHead,
+        TruncatedNormalHeadConfig: TruncatedNormalHead,
+        LogNormalHeadConfig: LogNormalHead,
+        NormalMixtureHeadConfig: NormalMixtureHead,
+        QuantilesHeadConfig: QuantilesHead,
+        GaussianAnsatzHeadConfig: GaussianAnsatzHead,
+    }
+    return heads[type(config)](config, energy_mean, energy_std)  # type: ignore[arg-type, call-arg]

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from showercal.errors import RecipeError
 from showercal.models._distribution import EnergyDistribution
-from showercal.models._heads import HEADS, Head
+from showercal.models._heads import Head, HeadConfig, PointHeadConfig, build_head
 from showercal.models._lit_layers import convolution_pair
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -27,7 +27,7 @@ class DenseNetConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Literal["fcn"] = "fcn"
     widths: tuple[int, ...] = (500, 128, 128, 128, 128, 10)
-    head: Literal["point", "normal"] = "point"
+    head: HeadConfig = PointHeadConfig()
 
 
 class ConvNetConfig(BaseModel):
@@ -41,7 +41,7 @@ class ConvNetConfig(BaseModel):
     name: Literal["convnet"] = "convnet"
     channels: tuple[int, int, int] = (32, 10, 5)
     widths: tuple[int, ...] = (128, 128, 128, 10)
-    head: Literal["point", "normal"] = "point"
+    head: HeadConfig = PointHeadConfig()
 
 
 NetworkConfig = Annotated[DenseNetConfig | ConvNetConfig, Field(discriminator="name")]
@@ -171,7 +171,7 @@ def build_network(
     config: DenseNetConfig | ConvNetConfig, shapes: Shapes, energy_mean: float, energy_std: float
 ) -> nn.Module:
     """The network of a configuration, for inputs of the given shapes and a target of the given scale."""
-    head = HEADS[config.head](energy_mean, energy_std)
+    head = build_head(config.head, energy_mean, energy_std)
     if isinstance(config, DenseNetConfig):
         return DenseNet(shapes, config.widths, head)
     return ConvNet(shapes, config.channels, config.widths, head)

@@ -8,13 +8,37 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 _KEY_FILE: Final = "done.json"
+_CHOICES: Final = ("kind", "name")
 
 
 def digest(*parts: Any) -> str:
     """Short hash of JSON-ready data."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def essence(options: BaseModel) -> dict[str, Any]:
+    """Options without those at their defaults, so that a new option with a default changes no hash.
+
+    The words that choose among kinds of options stay.
+    """
+    chosen: dict[str, Any] = {}
+    for name, field in type(options).model_fields.items():
+        value = getattr(options, name)
+        if name in _CHOICES or value != field.get_default(call_default_factory=True):
+            chosen[name] = _plain(value)
+    return chosen
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return essence(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return value
 
 
 def is_done(folder: Path, key: str) -> bool:

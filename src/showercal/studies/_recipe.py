@@ -139,6 +139,17 @@ class Recipe(_Options):
             raise ValueError(f"reference {self.reference!r} is not among the methods; {hint}")
         return self
 
+    @model_validator(mode="after")
+    def _starts_are_known(self) -> Self:
+        before: list[str] = []
+        for name, entry in self.methods.items():
+            start = getattr(entry.method, "start_from", None)
+            if start is not None and start not in before:
+                hint = nearest(start, before)
+                raise ValueError(f"methods.{name} starts from {start!r}, which is not among the methods before it; {hint}")
+            before.append(name)
+        return self
+
 
 def packaged_studies() -> dict[str, str]:
     """Name -> title of the recipes that ship inside the package."""

@@ -25,7 +25,7 @@ from showercal.evaluation import Row
 from showercal.events import Events
 from showercal.prediction import Prediction, from_arrays
 from showercal.report import write_report
-from showercal.studies._cache import digest, forget, is_done, mark_done, read_done, write_json
+from showercal.studies._cache import digest, essence, forget, is_done, mark_done, read_done, write_json
 from showercal.studies._content import report_content
 from showercal.studies._data import Parts, describe, file_hashes, fingerprint, locate, read_events, split
 from showercal.studies._judge import Calibration, Judged, check_evaluation, judge
@@ -247,9 +247,21 @@ def _method_folder(run: Run, name: str) -> Path:
 
 
 def _method_key(recipe: Recipe, name: str, source: str) -> str:
-    """Hash of all that decides a fitted method: version, events, split, options."""
+    """Hash of all that decides a fitted method: version, events, split, options, and the method it starts from."""
     method = recipe.methods[name].method
-    return digest(showercal.__version__, source, recipe.data.split.model_dump(), method.model_dump())
+    start = _start_of(recipe, name)
+    return digest(
+        showercal.__version__,
+        source,
+        recipe.data.split.model_dump(),
+        essence(method),
+        None if start is None else _method_key(recipe, start, source),
+    )
+
+
+def _start_of(recipe: Recipe, name: str) -> str | None:
+    start: str | None = getattr(recipe.methods[name].method, "start_from", None)
+    return start
 
 
 def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
@@ -261,7 +273,9 @@ def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
     forget(folder)
     say(f"{entry.label}: fitting")
     start = time.perf_counter()
-    method = build_method(entry.method).fit(parts.train, parts.validation, folder / "work")
+    begin = _start_of(run.recipe, name)
+    method = build_method(entry.method, None if begin is None else run.method(begin))
+    method.fit(parts.train, parts.validation, folder / "work")
     seconds = time.perf_counter() - start
     method.save(folder / "model")
     # a resumed training has spent more than this call

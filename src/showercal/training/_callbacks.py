@@ -19,12 +19,17 @@ from showercal.training._module import EnergyRegression
 class Memory(Callback):
     """Keeps the history of all epochs and the weights of the best one.
 
+    Args:
+        keep_last: Keep those of the last epoch instead: under a penalty the lowest loss is that of the epoch which
+            the penalty has changed least.
+
     Attributes:
-        history: One row per epoch: losses, learning rate, seconds spent in training steps.
-        best_weights: State of the network at the lowest validation loss.
+        history: One row per epoch: losses, dependence, learning rate, seconds spent in training steps.
+        best_weights: State of the network at the lowest validation loss, or at the last epoch.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_last: bool = False) -> None:
+        self.keep_last = keep_last
         self.history: list[dict[str, float]] = []
         self.best_loss = math.inf
         self.best_weights: dict[str, Tensor] = {}
@@ -50,11 +55,12 @@ class Memory(Callback):
                 "epoch": epoch,
                 "train_loss": module.train_loss,
                 "validation_loss": loss,
+                "dependence": module.dependence,
                 "learning_rate": float(trainer.optimizers[0].param_groups[0]["lr"]),
                 "seconds": self._seconds,
             }
         )
-        if loss < self.best_loss:
+        if loss < self.best_loss or self.keep_last:
             self.best_loss = loss
             self.best_weights = {k: v.detach().clone() for k, v in module.network.state_dict().items()}
 

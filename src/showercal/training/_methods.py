@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, ValidationError
 
-from showercal.errors import ModelFileError, nearest
+from showercal.errors import ModelFileError, RecipeError, nearest
 from showercal.estimator import Estimator, read_model_file
 from showercal.models import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig, Trees, TreesConfig
 from showercal.training._regressor import NetworkMethodConfig, NetworkRegressor
@@ -25,9 +25,23 @@ METHODS: Final[Mapping[str, type[Estimator]]] = {
 }
 
 
-def build_method(config: StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig) -> Estimator:
-    """The unfitted method of a configuration."""
-    return METHODS[config.kind](config)  # type: ignore[call-arg]
+def build_method(
+    config: StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig, start: Estimator | None = None
+) -> Estimator:
+    """The unfitted method of a configuration.
+
+    Args:
+        config: Options.
+        start: The fitted method that ``start_from`` names.
+
+    Raises:
+        RecipeError: If that is no network.
+    """
+    if start is None:
+        return METHODS[config.kind](config)  # type: ignore[call-arg]
+    if not isinstance(config, NetworkMethodConfig) or not isinstance(start, NetworkRegressor):
+        raise RecipeError(f"only a network can start from a network; got {config.kind} from {type(start).__name__}")
+    return NetworkRegressor(config, start=start)
 
 
 def load_method(folder: Path) -> Estimator:

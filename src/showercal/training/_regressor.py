@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import lightning
 import numpy as np
@@ -24,11 +24,22 @@ from showercal.errors import ModelFileError, RecipeError, check_fitted, nearest
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
 from showercal.features import FeatureConfig, FeatureExtractor, Points, Voxels
+from showercal.losses import (
+    BoundaryConfig,
+    FittedWidth,
+    LossConfig,
+    MseConfig,
+    PredictedWidth,
+    Width,
+    build_loss,
+    fit_width,
+)
 from showercal.models import EnergyDistribution, NetworkConfig, build_network
 from showercal.prediction import Prediction
 from showercal.training._batches import Batches, generator
 from showercal.training._callbacks import EpochCheckpoint, Memory, Patience
 from showercal.training._config import TrainingConfig
+from showercal.training._decorrelation import DecorrelationConfig, build_decorrelation
 from showercal.training._memory import keep_freed_memory
 from showercal.training._module import EnergyRegression
 
@@ -42,7 +53,11 @@ class NetworkMethodConfig(BaseModel):
     Args:
         features: Its inputs.
         network: Its architecture and head.
-        loss: ``mse`` or ``nll`` (negative log-likelihood, for a head with a width).
+        loss: What is made small.
+        decorrelation: A penalty on what the error tells about the true energy; the last epoch is then kept, not the
+            best.
+        start_from: Name of another method of the study with the same features and architecture, whose weights this one
+            starts from; the head may be another.
         training: Options of the loop.
     """
 
@@ -50,7 +65,9 @@ class NetworkMethodConfig(BaseModel):
     kind: Literal["network"] = "network"
     features: FeatureConfig = Field(min_length=1)
     network: NetworkConfig
-    loss: Literal["mse", "nll"] = "mse"
+    loss: LossConfig = MseConfig()
+    decorrelation: DecorrelationConfig | None = None
+    start_from: str | None = None
     training: TrainingConfig = TrainingConfig()
 
     @model_validator(mode="after")
@@ -59,12 +76,35 @@ class NetworkMethodConfig(BaseModel):
         if augmentation is not None and not isinstance(self.features.get(augmentation.input), Voxels):
             hint = nearest(augmentation.input, self.features)
             raise ValueError(f"augmentation.input {augmentation.input!r} is not a voxels input; {hint}")
-        if self.loss == "nll" and self.network.head == "point":
-            raise ValueError("loss nll needs a head with a width: set network.head to normal")
+        _check_loss(self.loss, self.network.head.kind, self.start_from)
+        if self.decorrelation is not None and self.training.patience is not None:
+            raise ValueError("a decorrelation keeps the last epoch, so that training.patience has no meaning: leave it out")
         points = [name for name, spec in self.features.items() if isinstance(spec, Points)]
         if points:
             raise ValueError(f"{self.network.name} takes no points; leave out {points}")
         return self
+
+
+_NEEDS: Final = {"quantile": ("quantiles",), "mutual_information": ("gaussian_ansatz",)}
+_WITHOUT_DENSITY: Final = ("point", "quantiles")
+
+
+def _check_loss(loss: LossConfig, head: str, start_from: str | None) -> None:
+    """Refuse a loss that the head cannot serve."""
+    needed = _NEEDS.get(loss.kind)
+    if needed is not None and head not in needed:
+        raise ValueError(f"loss {loss.kind} needs network.head.kind {' or '.join(needed)}; got {head}")
+    if loss.kind != "mutual_information" and head == "gaussian_ansatz":
+        raise ValueError(f"head gaussian_ansatz is trained by loss mutual_information; got {loss.kind}")
+    if loss.kind == "nll" and head in _WITHOUT_DENSITY:
+        raise ValueError(f"loss nll needs a head with a density: set network.head to {{kind: normal}}; got {head}")
+    if isinstance(loss, BoundaryConfig):
+        if head not in ("point", "normal"):
+            raise ValueError(f"loss boundary trains a location: set network.head.kind to point or normal; got {head}")
+        if isinstance(loss.sigma, PredictedWidth) and head != "normal":
+            raise ValueError("loss.sigma.kind predicted needs a head with a width: set network.head to {kind: normal}")
+        if isinstance(loss.sigma, FittedWidth) and start_from is None:
+            raise ValueError("loss.sigma.kind fitted is fitted to another method's errors: name it in start_from")
 
 
 class NetworkRegressor(Estimator):
@@ -72,12 +112,20 @@ class NetworkRegressor(Estimator):
 
     The weights of the epoch with the lowest validation loss are kept.
 
+    Args:
+        config: Options.
+        start: Fitted method whose weights this one starts from, where the options name one in ``start_from``.
+        progress: Whether to show a bar.
+
     Attributes:
         network_: The trained network; ``extractor_`` its features; ``history_`` one row per epoch.
     """
 
-    def __init__(self, config: NetworkMethodConfig, *, progress: bool = True) -> None:
+    def __init__(
+        self, config: NetworkMethodConfig, *, start: NetworkRegressor | None = None, progress: bool = True
+    ) -> None:
         self.config = config
+        self.start = start
         self.progress = progress
 
     def fit(self, train: Events, validation: Events, workspace: Path | None = None) -> Self:
@@ -85,6 +133,7 @@ class NetworkRegressor(Estimator):
 
         Raises:
             TrainingError: If the loss stops being finite.
+            RecipeError: If the method to start from is missing or has other features or layers.
             KeyboardInterrupt: On Ctrl-C; with a workspace no finished epoch is lost.
         """
         keep_freed_memory()
@@ -98,13 +147,19 @@ class NetworkRegressor(Estimator):
             self.network_ = build_network(
                 self.config.network, self.extractor_.shapes(), float(energy.mean()), float(energy.std())
             )
-        module = EnergyRegression(self.network_, self.config.loss, options)
+            if self.config.start_from is not None:
+                self._take_weights(self.config.start_from)
+            decorrelation = None
+            if self.config.decorrelation is not None:
+                decorrelation = build_decorrelation(self.config.decorrelation, torch.from_numpy(energy))
+        loss = build_loss(self.config.loss, self._fitted_width(train))
+        module = EnergyRegression(self.network_, loss, options, decorrelation)
         device = _device(options.device)
         learn = self._batches(train, device, options.batch_size, options.seed)
         learn.epoch = lambda: module.current_epoch
         judge = self._batches(validation, device, _PREDICT_BATCH, None)
 
-        memory = Memory()
+        memory = Memory(keep_last=decorrelation is not None)
         callbacks: list[Callback] = [memory]
         if options.patience is not None:
             callbacks.append(Patience(options.patience))
@@ -195,6 +250,32 @@ class NetworkRegressor(Estimator):
             raise ModelFileError(f"{folder / _WEIGHTS_FILE} is missing or damaged ({fault}); train again") from fault
         method.history_, method.n_train_ = learned["history"], learned["n_train"]
         return method
+
+    def _take_weights(self, name: str) -> None:
+        """Start from the weights of another method; of a head with other outputs, those that both have."""
+        if self.start is None:
+            raise RecipeError(f"this method starts from {name!r}, which was not given: NetworkRegressor(config, start=...)")
+        theirs, ours = self.start.network_.state_dict(), self.network_.state_dict()
+        layers = [key for key in ours if not key.startswith("head.")]
+        if self.start.extractor_.state() != self.extractor_.state() or any(
+            key not in theirs or ours[key].shape[1:] != theirs[key].shape[1:] for key in layers
+        ):
+            raise RecipeError(
+                f"start_from: {name!r} sees other features or has other layers; give both the same features and network"
+            )
+        for key in layers:
+            n = min(len(ours[key]), len(theirs[key]))  # the first output is the energy in all heads
+            if ours[key].ndim == 0 or ours[key].shape == theirs[key].shape:
+                ours[key].copy_(theirs[key])
+            else:
+                ours[key][:n].copy_(theirs[key][:n])
+
+    def _fitted_width(self, train: Events) -> Width | None:
+        """sigma(E) of the errors of the method this one starts from."""
+        if not (isinstance(self.config.loss, BoundaryConfig) and isinstance(self.config.loss.sigma, FittedWidth)):
+            return None
+        assert self.start is not None
+        return fit_width(train.energy_true, self.start.predict(train).mean)
 
     def _batches(self, events: Events, device: torch.device, size: int, seed: int | None) -> Batches:
         columns = {name: column.to(device) for name, column in self.extractor_.transform(events).items()}

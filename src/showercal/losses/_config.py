@@ -1,0 +1,112 @@
+"""Options of the losses."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MseConfig(_Options):
+    """Mean squared error of the mean."""
+
+    kind: Literal["mse"] = "mse"
+
+
+class MaeConfig(_Options):
+    """Mean absolute error of the mean."""
+
+    kind: Literal["mae"] = "mae"
+
+
+class HuberConfig(_Options):
+    """Squared error up to ``delta``, absolute beyond, [GeV]."""
+
+    kind: Literal["huber"] = "huber"
+    delta: float = Field(default=1.0, gt=0)
+
+
+class LogCoshConfig(_Options):
+    """Squared error well below ``scale``, absolute well above, [GeV]."""
+
+    kind: Literal["log_cosh"] = "log_cosh"
+    scale: float = Field(default=1.0, gt=0)
+
+
+class QuantileConfig(_Options):
+    """Quantile loss at the levels of the head (``quantiles``)."""
+
+    kind: Literal["quantile"] = "quantile"
+
+
+class NllConfig(_Options):
+    """Negative log-likelihood of the truth, for a head with a width."""
+
+    kind: Literal["nll"] = "nll"
+
+
+class RootEnergyWidth(_Options):
+    """sigma = stochastic_term * sqrt(E_true); 0.31 sqrt(GeV) is the published one."""
+
+    kind: Literal["root_energy"] = "root_energy"
+    stochastic_term: float = Field(default=0.31, gt=0)
+
+
+class FittedWidth(_Options):
+    """sigma = c0 sqrt(E_true) + c1 E_true, fitted to what the network gets wrong before this training begins."""
+
+    kind: Literal["fitted"] = "fitted"
+
+
+class PredictedWidth(_Options):
+    """sigma as the network predicts it, for head ``normal``."""
+
+    kind: Literal["predicted"] = "predicted"
+
+
+class BoundaryConfig(_Options):
+    """Likelihood that knows the ends of the training spectrum (see `boundary_likelihood`).
+
+    Args:
+        low, high: Ends of the training spectrum, [GeV].
+        sigma: Width of the normal curve.
+    """
+
+    kind: Literal["boundary"] = "boundary"
+    low: float
+    high: float
+    sigma: Annotated[RootEnergyWidth | FittedWidth | PredictedWidth, Field(discriminator="kind")] = RootEnergyWidth()
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"the boundary likelihood needs low < high; got {self.low:g} and {self.high:g} GeV")
+        return self
+
+
+class MutualInformationConfig(_Options):
+    """Donsker-Varadhan bound on the mutual information, for head ``gaussian_ansatz``.
+
+    Args:
+        n_shifts: Energies of other events that each event is held against.
+    """
+
+    kind: Literal["mutual_information"] = "mutual_information"
+    n_shifts: int = Field(default=16, ge=1)
+
+
+LossConfig = Annotated[
+    MseConfig
+    | MaeConfig
+    | HuberConfig
+    | LogCoshConfig
+    | QuantileConfig
+    | NllConfig
+    | BoundaryConfig
+    | MutualInformationConfig,
+    Field(discriminator="kind"),
+]
