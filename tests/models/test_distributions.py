@@ -51,7 +51,9 @@ def test_agrees_with_its_prediction(name: str) -> None:
     np.testing.assert_allclose(distribution.mean.numpy(), prediction.mean, rtol=1e-9, atol=1e-9)
     energy = torch.from_numpy(np.random.default_rng(2).uniform(0.05, 9.9, B))
     if name != "quantiles":  # trained by another loss
-        np.testing.assert_allclose(distribution.log_prob(energy).numpy(), prediction.log_prob(energy.numpy()), rtol=1e-9)
+        np.testing.assert_allclose(
+            distribution.log_prob(energy).numpy(), prediction.log_prob(energy.numpy()), rtol=1e-9
+        )
     levels = torch.tensor([0.005, 0.1587, 0.5, 0.8413, 0.995], dtype=torch.float64)
     got = distribution.quantile(levels)
     assert got.shape == (B, 5)

@@ -83,6 +83,11 @@ def test_an_override_of_one_method_leaves_the_others() -> None:
         ("data.split.train=0.5", r"data.split: train, validation and test must sum to 1; they sum to 0.7$"),
         ("data.split.train=1.5", r"data.split.train: .* less than 1; got 1.5$"),
         ("data.limit=3", r"data.limit: .* or equal to 50; got 3$"),
+        ("methods.fcn.method.loss.kind=msee", "unknown methods.fcn.method.loss.kind 'msee'; nearest known: 'mse'"),
+        (
+            "methods.fcn.method.start_from=convnet",
+            "fcn starts from 'convnet', which is not among the methods before it",
+        ),
         ("title.text=x", "--set title.text=x: title is a value, not a group of options"),
         ("evaluation.n_bins=[1,", r"--set evaluation.n_bins=\[1,: '\[1,' is not a valid YAML value"),
         ("evaluation", "--set needs path=value, e.g. .*; got 'evaluation'"),

@@ -14,18 +14,21 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
 
-from showercal import Events
+from showercal import Events, open_events
 from showercal.errors import DataError
 from showercal.evaluation import METRICS
 from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
 from showercal.prediction import NormalPrediction, PointPrediction
 from showercal.studies import DataConfig, Recipe, Run, evaluate_run, load_recipe, open_run, render_report, run_study
+from showercal.studies._cache import essence
 from showercal.studies._content import report_content
-from showercal.studies._data import split
+from showercal.studies._data import learned, split
 from showercal.studies._judge import Judged
-from showercal.studies._recipe import SplitConfig
+from showercal.studies._recipe import FallingSpectrum, SplitConfig
+from showercal.training import MethodConfig
 
 from .conftest import showers, study
 
@@ -336,6 +339,62 @@ def test_without_a_strict_correction_the_rest_is_there(tmp_path: Path, make_reci
     metrics = {row["metric"] for row in rows_of(tmp_path)}
     assert metrics == {name for name in OF_POINTS if not name.endswith("_local")} - {"train_events_per_s"}
     assert "strict" not in (tmp_path / "results.md").read_text()
+
+
+def network(**changes: Any) -> dict[str, Any]:
+    method = {
+        "kind": "network",
+        "network": {"name": "fcn", "widths": [8]},
+        "features": {"sums": {"kind": "layer_sums", "values": ["cells.tracks"]}},
+        "training": {"epochs": 2, "batch_size": 50},
+    }
+    return {"label": "Network", "method": method | changes}
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_method_goes_on_from_another(tmp_path: Path, make_recipe: Make, events_folder: Path) -> None:
+    """The second stage is fitted again when the first one changes, and begins where the first one ended."""
+    barely = {"epochs": 1, "batch_size": 1000, "learning_rate": 1e-9}
+    methods = study(events_folder)["methods"]
+    methods |= {"first": network(), "second": network(start_from="first", training=barely)}
+    run_study(make_recipe(methods=methods), tmp_path)
+    run = open_run(tmp_path)
+    events = open_events(events_folder).read()
+    first, second = (run.method(name).predict(events).median for name in ("first", "second"))
+    np.testing.assert_allclose(first, second, rtol=1e-4)
+    said: list[str] = []
+    methods["first"]["method"]["training"]["epochs"] = 3
+    run_study(make_recipe(methods=methods), tmp_path, say=said.append)
+    assert said.count("Network: fitting") == 2
+    assert "Trees: done before" in said
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_learning_from_another_spectrum(tmp_path: Path, make_recipe: Make, events_folder: Path) -> None:
+    """The spectrum falls as asked, the test events stay, and a scale that leaves none is refused."""
+    split = study(events_folder)["data"]["split"] | {"learn_from": {"kind": "falling", "scale": 4.0}}
+    events = open_events(events_folder).read()
+    config = SplitConfig.model_validate(split)
+    some = learned(events, config)
+    kept, scale = len(some) / len(events), 4.0
+    truth = events.energy_true
+    assert kept == pytest.approx(np.exp(-truth / scale).mean(), abs=0.05)
+    expected = np.average(truth, weights=np.exp(-truth / scale))
+    assert some.energy_true.mean() == pytest.approx(expected, abs=4 * some.energy_true.std() / np.sqrt(len(some)))
+    run = run_study(make_recipe(data={"events": str(events_folder), "split": split}), tmp_path)
+    assert run.value("line", "n_events")[0] == 150
+    with pytest.raises(DataError, match="none of 1500 events is left"):
+        learned(events[np.full(1500, truth.argmax())], SplitConfig(learn_from=FallingSpectrum(scale=0.1)))
+
+
+def test_a_new_option_with_a_default_changes_no_key() -> None:
+    options = SplitConfig(train=0.5, validation=0.4, seed=3)
+    assert essence(options) == {"train": 0.5, "validation": 0.4, "seed": 3}
+    head = network()["method"] | {"network": {"name": "fcn", "head": {"kind": "normal"}}, "loss": {"kind": "nll"}}
+    kept = essence(TypeAdapter(MethodConfig).validate_python(head))
+    assert kept["network"] == {"name": "fcn", "head": {"kind": "normal"}}
+    assert kept["loss"] == {"kind": "nll"}
+    assert kept["features"] == {"sums": {"kind": "layer_sums", "values": ("cells.tracks",)}}
 
 
 def test_folders_without_a_run(tmp_path: Path) -> None:

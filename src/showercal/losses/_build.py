@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from showercal.losses._config import (
     BoundaryConfig,
     FittedWidth,
     HuberConfig,
     LogCoshConfig,
     LossConfig,
-    MaeConfig,
-    MseConfig,
     MutualInformationConfig,
     PredictedWidth,
-    QuantileConfig,
 )
 from showercal.losses._losses import (
     Loss,
@@ -29,6 +29,13 @@ from showercal.losses._losses import (
     root_energy_width,
 )
 
+_WITHOUT_OPTIONS: Final[Mapping[str, Loss]] = {
+    "mse": mse,
+    "mae": mae,
+    "quantile": quantile,
+    "nll": negative_log_likelihood,
+}
+
 
 def build_loss(config: LossConfig, fitted_width: Width | None = None) -> Loss:
     """The loss of a configuration.
@@ -37,23 +44,15 @@ def build_loss(config: LossConfig, fitted_width: Width | None = None) -> Loss:
         config: Options.
         fitted_width: For the boundary likelihood with a fitted sigma.
     """
-    match config:
-        case MseConfig():
-            return mse
-        case MaeConfig():
-            return mae
-        case HuberConfig():
-            return huber(config.delta)
-        case LogCoshConfig():
-            return log_cosh(config.scale)
-        case QuantileConfig():
-            return quantile
-        case BoundaryConfig():
-            return boundary_likelihood(config.low, config.high, _width(config, fitted_width))
-        case MutualInformationConfig():
-            return mutual_information(config.n_shifts)
-        case _:
-            return negative_log_likelihood
+    if isinstance(config, BoundaryConfig):
+        return boundary_likelihood(config.low, config.high, _width(config, fitted_width))
+    if isinstance(config, HuberConfig):
+        return huber(config.delta)
+    if isinstance(config, LogCoshConfig):
+        return log_cosh(config.scale)
+    if isinstance(config, MutualInformationConfig):
+        return mutual_information(config.n_shifts)
+    return _WITHOUT_OPTIONS[config.kind]
 
 
 def _width(config: BoundaryConfig, fitted_width: Width | None) -> Width:

@@ -17,9 +17,9 @@ class GaussianAnsatzEnergy(EnergyDistribution):
     """T(x, z) = A(x) + (z - B(x))^2 C(x, z) / 2 for signal x and energy z, with C < 0.
 
     Trained until T is the logarithm of p(x, z) / (p(x) p(z)), which as a function of z is the likelihood: its maximum
-    B(x) does not depend on the spectrum of the training events, and -1 / C(x, B(x)) is the variance there. The published
-    form has a slope D(x) (z - B(x)), which must be driven to 0 before B and C mean this; with C below 0 and no slope they
-    always do, and any likelihood with one maximum can still be written so.
+    B(x) does not depend on the spectrum of the training events, and -1 / C(x, B(x)) is the variance there. The
+    published form has a slope D(x) (z - B(x)), which must be driven to 0 before B and C mean this; with C below 0 and
+    no slope they always do, and any likelihood with one maximum can still be written so.
 
     Args:
         offset: A, shape (B,).

@@ -6,7 +6,6 @@ works on numbers of order 1 and the saved file is complete.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal, Self
 
@@ -72,12 +71,32 @@ class QuantilesHeadConfig(_Options):
     """Energies at fixed levels, which cannot cross."""
 
     kind: Literal["quantiles"] = "quantiles"
-    levels: tuple[float, ...] = (0.005, 0.025, 0.05, 0.1, 0.16, 0.25, 0.375, 0.5, 0.625, 0.75, 0.84, 0.9, 0.95, 0.975, 0.995)
+    levels: tuple[float, ...] = (
+        0.005,
+        0.025,
+        0.05,
+        0.1,
+        0.16,
+        0.25,
+        0.375,
+        0.5,
+        0.625,
+        0.75,
+        0.84,
+        0.9,
+        0.95,
+        0.975,
+        0.995,
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         inside = all(0 < level < 1 for level in self.levels)
-        if len(self.levels) < 3 or not inside or any(b <= a for a, b in zip(self.levels, self.levels[1:], strict=False)):
+        if (
+            len(self.levels) < 3
+            or not inside
+            or any(b <= a for a, b in zip(self.levels, self.levels[1:], strict=False))
+        ):
             raise ValueError(f"quantiles need three or more rising levels between 0 and 1; got {self.levels}")
         return self
 

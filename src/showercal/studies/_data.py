@@ -106,6 +106,24 @@ def split(events: Events, config: SplitConfig) -> Parts:
     return Parts(train, validation, test)
 
 
+def learned(events: Events, config: SplitConfig) -> Events:
+    """Those of the events of one part that methods learn from, drawn by the seed of the split.
+
+    Raises:
+        DataError: If none is left.
+    """
+    if config.learn_from is None:
+        return events
+    keep = np.exp(-events.energy_true / config.learn_from.scale)
+    chosen = np.random.default_rng([config.seed, len(events)]).uniform(size=len(events)) < keep
+    if not chosen.any():
+        raise DataError(
+            f"none of {len(events)} events is left by the falling spectrum of scale {config.learn_from.scale:g} GeV: "
+            "take a larger one (data.split.learn_from.scale)"
+        )
+    return events[chosen]
+
+
 def describe(events: Events, path: Path) -> dict[str, Any]:
     """Provenance for the report."""
     return {"file": path.name, "n_events": len(events), **dict(events.provenance)}

@@ -19,18 +19,32 @@ class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FallingSpectrum(_Options):
+    """exp(-E / scale) times the spectrum that the events have, by leaving events out.
+
+    Args:
+        scale: [GeV].
+    """
+
+    kind: Literal["falling"] = "falling"
+    scale: float = Field(gt=0)
+
+
 class SplitConfig(_Options):
     """Disjoint parts of the events, drawn at random.
 
     Args:
         train, validation, test: Fractions; they sum to 1.
         seed: Of the draw.
+        learn_from: Another spectrum for what methods are fitted to and stopped on; bias corrections and the evaluation
+            keep that of the events. None for the same.
     """
 
     train: float = Field(default=0.8, gt=0, lt=1)
     validation: float = Field(default=0.1, gt=0, lt=1)
     test: float = Field(default=0.1, gt=0, lt=1)
     seed: int = 1
+    learn_from: FallingSpectrum | None = None
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Self:
@@ -146,7 +160,9 @@ class Recipe(_Options):
             start = getattr(entry.method, "start_from", None)
             if start is not None and start not in before:
                 hint = nearest(start, before)
-                raise ValueError(f"methods.{name} starts from {start!r}, which is not among the methods before it; {hint}")
+                raise ValueError(
+                    f"methods.{name} starts from {start!r}, which is not among the methods before it; {hint}"
+                )
             before.append(name)
         return self
 

@@ -27,7 +27,7 @@ from showercal.prediction import Prediction, from_arrays
 from showercal.report import write_report
 from showercal.studies._cache import digest, essence, forget, is_done, mark_done, read_done, write_json
 from showercal.studies._content import report_content
-from showercal.studies._data import Parts, describe, file_hashes, fingerprint, locate, read_events, split
+from showercal.studies._data import Parts, describe, file_hashes, fingerprint, learned, locate, read_events, split
 from showercal.studies._judge import Calibration, Judged, check_evaluation, judge
 from showercal.studies._recipe import DataConfig, Recipe, parse_recipe
 from showercal.training import build_method, load_method
@@ -253,7 +253,7 @@ def _method_key(recipe: Recipe, name: str, source: str) -> str:
     return digest(
         showercal.__version__,
         source,
-        recipe.data.split.model_dump(),
+        essence(recipe.data.split),
         essence(method),
         None if start is None else _method_key(recipe, start, source),
     )
@@ -275,12 +275,13 @@ def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
     start = time.perf_counter()
     begin = _start_of(run.recipe, name)
     method = build_method(entry.method, None if begin is None else run.method(begin))
-    method.fit(parts.train, parts.validation, folder / "work")
+    train, validation = (learned(events, run.recipe.data.split) for events in (parts.train, parts.validation))
+    method.fit(train, validation, folder / "work")
     seconds = time.perf_counter() - start
     method.save(folder / "model")
     # a resumed training has spent more than this call
     seconds = max(seconds, sum(row["seconds"] for row in getattr(method, "history_", [])))
-    notes: dict[str, Any] = {"fit_seconds": seconds, "n_parameters": method.n_parameters, "n_train": len(parts.train)}
+    notes: dict[str, Any] = {"fit_seconds": seconds, "n_parameters": method.n_parameters, "n_train": len(train)}
     for part, events in (("validation", parts.validation), ("test", parts.test)):
         prediction = method.predict(events)
         save_file(prediction.arrays(), folder / f"{part}.safetensors")

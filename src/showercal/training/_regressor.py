@@ -78,7 +78,9 @@ class NetworkMethodConfig(BaseModel):
             raise ValueError(f"augmentation.input {augmentation.input!r} is not a voxels input; {hint}")
         _check_loss(self.loss, self.network.head.kind, self.start_from)
         if self.decorrelation is not None and self.training.patience is not None:
-            raise ValueError("a decorrelation keeps the last epoch, so that training.patience has no meaning: leave it out")
+            raise ValueError(
+                "a decorrelation keeps the last epoch, so that training.patience has no meaning: leave it out"
+            )
         points = [name for name, spec in self.features.items() if isinstance(spec, Points)]
         if points:
             raise ValueError(f"{self.network.name} takes no points; leave out {points}")
@@ -254,7 +256,9 @@ class NetworkRegressor(Estimator):
     def _take_weights(self, name: str) -> None:
         """Start from the weights of another method; of a head with other outputs, those that both have."""
         if self.start is None:
-            raise RecipeError(f"this method starts from {name!r}, which was not given: NetworkRegressor(config, start=...)")
+            raise RecipeError(
+                f"this method starts from {name!r}, which was not given: NetworkRegressor(config, start=...)"
+            )
         theirs, ours = self.start.network_.state_dict(), self.network_.state_dict()
         layers = [key for key in ours if not key.startswith("head.")]
         if self.start.extractor_.state() != self.extractor_.state() or any(
