@@ -19,7 +19,7 @@ from showercal.prediction import LogNormalPrediction, NormalPrediction, Predicti
 from showercal.training import MethodConfig, NetworkRegressor, build_method
 
 FloatArray = NDArray[np.float64]
-N_TRAIN, N_VALIDATION, N_TEST = 40_000, 2_000, 20_000
+N_TRAIN, N_VALIDATION, N_TEST = 40_000, 5_000, 20_000
 LOW, HIGH = 2.0, 12.0
 LAYER_NOISE = np.array([0.5, 0.8])
 
@@ -66,8 +66,8 @@ def method(head: dict[str, Any], loss: dict[str, Any]) -> NetworkRegressor:
         "features": {"signals": {"kind": "table", "values": ["front", "back", "gain"]}},
         "loss": loss,
         "training": {
-            "epochs": 16,
-            "batch_size": 800,
+            "epochs": 30,
+            "batch_size": 500,
             "learning_rate": 5e-3,
             "schedule": {"kind": "one_cycle"},
             "precision": "float32",

@@ -272,4 +272,4 @@ def build_head(config: HeadConfig, energy_mean: float, energy_std: float) -> Hea
         QuantilesHeadConfig: QuantilesHead,
         GaussianAnsatzHeadConfig: GaussianAnsatzHead,
     }
-    return heads[type(config)](config, energy_mean, energy_std)  # type: ignore[arg-type, call-arg]
+    return heads[type(config)](config, energy_mean, energy_std)  # type: ignore[arg-type]

@@ -39,7 +39,7 @@ class NormalEnergy(EnergyDistribution):
         return normal_log_density(energy, self.location, self.scale)
 
     def quantile(self, levels: Tensor) -> Tensor:
-        return self.location[:, None] + self.scale[:, None] * torch.special.ndtri(levels)
+        return self.location[:, None] + self.scale[:, None] * _pulls(levels)
 
     @staticmethod
     def to_prediction(batches: Sequence[EnergyDistribution]) -> Prediction:
@@ -119,11 +119,17 @@ class LogNormalEnergy(EnergyDistribution):
         return normal_log_density(log_energy, self.location, self.scale) - log_energy
 
     def quantile(self, levels: Tensor) -> Tensor:
-        return (self.location[:, None] + self.scale[:, None] * torch.special.ndtri(levels)).exp()
+        return (self.location[:, None] + self.scale[:, None] * _pulls(levels)).exp()
 
     @staticmethod
     def to_prediction(batches: Sequence[EnergyDistribution]) -> Prediction:
         return LogNormalPrediction(**joined(batches, "location", "scale"))
+
+
+def _pulls(levels: Tensor) -> Tensor:
+    """Quantiles of the unit normal."""
+    pulls: Tensor = torch.special.ndtri(levels)
+    return pulls
 
 
 def normal_log_density(energy: Tensor, location: Tensor, scale: Tensor) -> Tensor:
@@ -146,14 +152,17 @@ def log_normal_mass(low: Tensor, high: Tensor) -> Tensor:
     # as if the interval lay to the left: the further end first, the nearer last
     first, last = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
     log_last = _log_ndtr_with_slope(last)
-    return log_last + torch.log(-torch.expm1(_log_ndtr_with_slope(first) - log_last))
+    mass: Tensor = log_last + torch.log(-torch.expm1(_log_ndtr_with_slope(first) - log_last))
+    return mass
 
 
 def _log_ndtr_with_slope(x: Tensor) -> Tensor:
     """log(Phi(x)) whose gradient keeps its digits: that of torch is wrong by 5 % at x = -1000 in float32."""
     here = x.detach()
-    slope = math.sqrt(2 / math.pi) / torch.special.erfcx(-here / math.sqrt(2))
-    return torch.special.log_ndtr(here) + (x - here) * slope
+    slope: Tensor = math.sqrt(2 / math.pi) / torch.special.erfcx(-here / math.sqrt(2))
+    value: Tensor = torch.special.log_ndtr(here)
+    result: Tensor = value + (x - here) * slope
+    return result
 
 
 def _log_ndtr(x: Tensor) -> Tensor:
