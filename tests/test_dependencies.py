@@ -29,4 +29,5 @@ def test_every_import_is_declared() -> None:
     needed = {DISTRIBUTION.get(name, name) for name in imported()}
     assert needed - declared == {"geant4-pybind"}, "declare them in pyproject.toml"
     assert "geant4-pybind" in extras
-    assert declared - needed == set(), "declared but not imported"
+    # torch imports onnxscript when it writes a graph
+    assert declared - needed == {"onnxscript"}, "declared but not imported"

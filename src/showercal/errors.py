@@ -34,6 +34,10 @@ class ModelFileError(ShowercalError, ValueError):
     """A saved model is missing, damaged or of another kind."""
 
 
+class ExportError(ShowercalError, RuntimeError):
+    """A method cannot be written as a file that gives the same numbers."""
+
+
 class NotFittedError(ShowercalError, ValueError):
     """A method was asked to predict, or to save, before it was fitted."""
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import BaseModel
 
 from showercal.errors import ModelFileError
 from showercal.events import Events
 from showercal.prediction import Prediction
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 class Estimator(ABC):
@@ -30,6 +33,16 @@ class Estimator(ABC):
     @abstractmethod
     def predict(self, events: Events) -> Prediction:
         """One distribution over energy per event.
+
+        Raises:
+            NotFittedError: Before ``fit``.
+        """
+
+    @abstractmethod
+    def graph(self) -> nn.Module:
+        """The fitted method as one module of tensor operations, for export; see `showercal.models.EnergyGraph`.
+
+        Its forward takes the flat fields of events, by name, and returns the distribution that ``predict`` returns.
 
         Raises:
             NotFittedError: Before ``fit``.

@@ -3,6 +3,7 @@
 from showercal.features._columns import Columns, DenseColumn, RaggedColumn
 from showercal.features._config import FeatureConfig, Images, InputConfig, LayerSums, Points, Table, Voxels
 from showercal.features._extractor import FeatureExtractor, same_detector
+from showercal.features._graph import FeatureGraph, Fields, fields_of, layer_sums_of_fields
 from showercal.features._sums import layer_sums
 from showercal.features._symmetry import GridAugmentation
 
@@ -11,6 +12,8 @@ __all__ = [
     "DenseColumn",
     "FeatureConfig",
     "FeatureExtractor",
+    "FeatureGraph",
+    "Fields",
     "GridAugmentation",
     "Images",
     "InputConfig",
@@ -19,6 +22,8 @@ __all__ = [
     "RaggedColumn",
     "Table",
     "Voxels",
+    "fields_of",
     "layer_sums",
+    "layer_sums_of_fields",
     "same_detector",
 ]

@@ -2,18 +2,22 @@
 
 from showercal.models._ansatz import GaussianAnsatzEnergy
 from showercal.models._distribution import EnergyDistribution, PointEnergy
+from showercal.models._graph import EnergyGraph, NetworkGraph
 from showercal.models._heads import Head, HeadConfig, build_head
 from showercal.models._linear import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig
 from showercal.models._mixture import NormalMixtureEnergy
 from showercal.models._networks import ConvNet, DenseNet, NetworkConfig, build_network, dense_layers
 from showercal.models._normal import LogNormalEnergy, NormalEnergy, TruncatedNormalEnergy, log_normal_mass
 from showercal.models._quantiles import QuantileEnergy
+from showercal.models._tree_ensemble import TREE_ENSEMBLE
 from showercal.models._trees import Trees, TreesConfig
 
 __all__ = [
+    "TREE_ENSEMBLE",
     "ConvNet",
     "DenseNet",
     "EnergyDistribution",
+    "EnergyGraph",
     "GaussianAnsatzEnergy",
     "Head",
     "HeadConfig",
@@ -21,6 +25,7 @@ __all__ = [
     "LayerLineConfig",
     "LogNormalEnergy",
     "NetworkConfig",
+    "NetworkGraph",
     "NormalEnergy",
     "NormalMixtureEnergy",
     "PointEnergy",

@@ -49,7 +49,7 @@ class GaussianAnsatzEnergy(EnergyDistribution):
         """Of the normal curve with this location and scale."""
         return self._normal().log_prob(energy)
 
-    def quantile(self, levels: Tensor) -> Tensor:
+    def quantile(self, levels: Sequence[float]) -> Tensor:
         return self._normal().quantile(levels)
 
     def _normal(self) -> NormalEnergy:

@@ -35,7 +35,7 @@ class EnergyDistribution(ABC):
         """
 
     @abstractmethod
-    def quantile(self, levels: Tensor) -> Tensor:
+    def quantile(self, levels: Sequence[float]) -> Tensor:
         """Energies below which the fractions (Q,) lie, shape (B, Q); plain operations, so that a graph can hold them.
 
         Raises:
@@ -65,7 +65,7 @@ class PointEnergy(EnergyDistribution):
     def log_prob(self, energy: Tensor) -> Tensor:
         raise NoWidthError("a point has no density: train it with loss mse, or give the network head: {kind: normal}")
 
-    def quantile(self, levels: Tensor) -> Tensor:
+    def quantile(self, levels: Sequence[float]) -> Tensor:
         raise NoWidthError("a point has no quantiles: give the network a head with a width, e.g. head: {kind: normal}")
 
     @staticmethod
@@ -78,7 +78,7 @@ def joined(batches: Sequence[EnergyDistribution], *names: str) -> dict[str, NDAr
     return {name: torch.cat([getattr(b, name) for b in batches]).double().cpu().numpy() for name in names}
 
 
-def solve_quantile(cdf: Callable[[Tensor], Tensor], levels: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def solve_quantile(cdf: Callable[[Tensor], Tensor], levels: Sequence[float], low: Tensor, high: Tensor) -> Tensor:
     """Energies at which an increasing cdf reaches the levels, by halving, shape (B, Q).
 
     Args:
@@ -86,9 +86,10 @@ def solve_quantile(cdf: Callable[[Tensor], Tensor], levels: Tensor, low: Tensor,
         levels: Shape (Q,).
         low, high: Energies between which they lie, shape (B,), [GeV].
     """
+    wanted = low.new_tensor(levels)
     low, high = (edge[:, None].expand(len(edge), len(levels)) for edge in (low, high))
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        below = cdf(middle) < levels
+        below = cdf(middle) < wanted
         low, high = torch.where(below, middle, low), torch.where(below, high, middle)
     return (low + high) / 2

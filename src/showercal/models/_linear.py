@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,7 +14,9 @@ from showercal.detectors import BoxCalorimeter, calorimeter_of
 from showercal.errors import DataError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import layer_sums, same_detector
+from showercal.features import Fields, LayerSums, fields_of, layer_sums, layer_sums_of_fields, same_detector
+from showercal.models._distribution import PointEnergy
+from showercal.models._graph import EnergyGraph
 from showercal.prediction import PointPrediction
 
 FloatArray = NDArray[np.float64]
@@ -64,6 +67,11 @@ class StraightLine(Estimator):
     def predict(self, events: Events) -> PointPrediction:
         check_fitted(self, "slope_")
         return PointPrediction((self._signal(events) - self.intercept_) / self.slope_)
+
+    def graph(self) -> WeightedSums:
+        check_fitted(self, "slope_")
+        weights = np.full(self.calorimeter_.n_layers, 1 / self.slope_)
+        return WeightedSums(self.calorimeter_, (self.config.values,), weights, -self.intercept_ / self.slope_)
 
     @property
     def n_parameters(self) -> int:
@@ -125,6 +133,10 @@ class LayerLine(Estimator):
         check_fitted(self, "weights_")
         return PointPrediction(self._signal(events) @ self.weights_ + self.offset_)
 
+    def graph(self) -> WeightedSums:
+        check_fitted(self, "weights_")
+        return WeightedSums(self.calorimeter_, self.config.values, self.weights_, self.offset_)
+
     @property
     def n_parameters(self) -> int:
         return len(self.weights_) + 1
@@ -145,3 +157,29 @@ class LayerLine(Estimator):
     def _signal(self, events: Events) -> FloatArray:
         same_detector(calorimeter_of(events), self.calorimeter_)
         return np.concatenate([layer_sums(events, self.calorimeter_, v) for v in self.config.values], axis=1)
+
+
+class WeightedSums(EnergyGraph):
+    """E = sum over fields and layers of w_l N_l + b: both lines, as a graph.
+
+    Args:
+        calorimeter: Geometry of the cells.
+        values: Fields of the cells.
+        weights: Shape (number of fields times layers,), [GeV].
+        offset: b, [GeV].
+    """
+
+    def __init__(
+        self, calorimeter: BoxCalorimeter, values: tuple[str, ...], weights: FloatArray, offset: float
+    ) -> None:
+        super().__init__()
+        self.calorimeter = calorimeter
+        self.values = values
+        self.offset = offset
+        self.register_buffer("weights", torch.from_numpy(np.array(weights, dtype=np.float64)))
+        self.fields = fields_of([LayerSums(values=values)])
+
+    def forward(self, fields: Fields) -> PointEnergy:
+        assert self.calorimeter is not None
+        sums = torch.cat([layer_sums_of_fields(fields, self.calorimeter, value) for value in self.values], 1)
+        return PointEnergy(sums @ self.get_buffer("weights") + self.offset)

@@ -23,6 +23,9 @@ def convolution_pair(grid: Tensor, first: nn.Conv3d, second: nn.Conv3d) -> Tenso
     Returns:
         Shape (B, L - 2, X - 2, Y - 2, K), channels last, before any activation.
     """
+    if torch.compiler.is_exporting():  # how many layers are lit is not known there
+        plain: Tensor = second(functional.relu(first(grid)))
+        return plain.permute(0, 2, 3, 4, 1)
     B, _, L, X, Y = grid.shape
     n_out = second.out_channels
     lit = (grid != 0).flatten(3).any(3).any(1)

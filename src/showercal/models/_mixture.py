@@ -41,7 +41,7 @@ class NormalMixtureEnergy(EnergyDistribution):
     def log_prob(self, energy: Tensor) -> Tensor:
         return torch.logsumexp(self.log_weight + normal_log_density(energy[:, None], self.location, self.scale), 1)
 
-    def quantile(self, levels: Tensor) -> Tensor:
+    def quantile(self, levels: Sequence[float]) -> Tensor:
         weight = self.log_weight.exp()[:, None]
 
         def cdf(energy: Tensor) -> Tensor:

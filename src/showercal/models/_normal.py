@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from scipy import special
 from torch import Tensor
 
 from showercal.models._distribution import EnergyDistribution, joined, solve_quantile
@@ -38,8 +39,8 @@ class NormalEnergy(EnergyDistribution):
     def log_prob(self, energy: Tensor) -> Tensor:
         return normal_log_density(energy, self.location, self.scale)
 
-    def quantile(self, levels: Tensor) -> Tensor:
-        return self.location[:, None] + self.scale[:, None] * _pulls(levels)
+    def quantile(self, levels: Sequence[float]) -> Tensor:
+        return self.location[:, None] + self.scale[:, None] * _pulls(levels, self.scale)
 
     @staticmethod
     def to_prediction(batches: Sequence[EnergyDistribution]) -> Prediction:
@@ -75,7 +76,7 @@ class TruncatedNormalEnergy(EnergyDistribution):
         density = normal_log_density(energy, self.location, self.scale) - log_normal_mass(*self._ends())
         return torch.where((energy >= self.low) & (energy <= self.high), density, -math.inf)
 
-    def quantile(self, levels: Tensor) -> Tensor:
+    def quantile(self, levels: Sequence[float]) -> Tensor:
         # seen from the side where the interval lies in the left tail, where logarithms of the cdf keep their digits
         low, high = self._ends()
         mirrored = (low + high > 0)[:, None]
@@ -118,18 +119,17 @@ class LogNormalEnergy(EnergyDistribution):
         log_energy = energy.log()
         return normal_log_density(log_energy, self.location, self.scale) - log_energy
 
-    def quantile(self, levels: Tensor) -> Tensor:
-        return (self.location[:, None] + self.scale[:, None] * _pulls(levels)).exp()
+    def quantile(self, levels: Sequence[float]) -> Tensor:
+        return (self.location[:, None] + self.scale[:, None] * _pulls(levels, self.scale)).exp()
 
     @staticmethod
     def to_prediction(batches: Sequence[EnergyDistribution]) -> Prediction:
         return LogNormalPrediction(**joined(batches, "location", "scale"))
 
 
-def _pulls(levels: Tensor) -> Tensor:
-    """Quantiles of the unit normal."""
-    pulls: Tensor = torch.special.ndtri(levels)
-    return pulls
+def _pulls(levels: Sequence[float], like: Tensor) -> Tensor:
+    """Quantiles of the unit normal, as constants: their function has no counterpart in a graph."""
+    return like.new_tensor([float(special.ndtri(level)) for level in levels])
 
 
 def normal_log_density(energy: Tensor, location: Tensor, scale: Tensor) -> Tensor:

@@ -36,14 +36,15 @@ class QuantileEnergy(EnergyDistribution):
     def log_prob(self, energy: Tensor) -> Tensor:
         raise NoWidthError("quantiles are trained by the quantile loss: set loss: {kind: quantile}")
 
-    def quantile(self, levels: Tensor) -> Tensor:
+    def quantile(self, levels: Sequence[float]) -> Tensor:
+        wanted = self.energy.new_tensor(levels)
         level, energy = self.level[0], self.energy
-        left = (level[None, 1:-1] <= levels[:, None]).sum(1)  # interval of each level, the outermost for the tails
-        share = ((levels - level[left]) / (level[left + 1] - level[left])).clamp(0, 1)
+        left = (level[None, 1:-1] <= wanted[:, None]).sum(1)  # interval of each level, the outermost for the tails
+        share = ((wanted - level[left]) / (level[left + 1] - level[left])).clamp(0, 1)
         inside = energy[:, left] + share * (energy[:, left + 1] - energy[:, left])
         low, high, width_low, width_high = self._tails()
-        below = torch.log((levels[None] / low[:, None]).clamp(max=1)) * width_low[:, None]
-        above = -torch.log(((1 - levels)[None] / high[:, None]).clamp(max=1)) * width_high[:, None]
+        below = torch.log((wanted[None] / low[:, None]).clamp(max=1)) * width_low[:, None]
+        above = -torch.log(((1 - wanted)[None] / high[:, None]).clamp(max=1)) * width_high[:, None]
         return inside + below + above
 
     def _tails(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:

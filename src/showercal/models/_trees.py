@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from showercal.errors import ModelFileError, TrainingError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import DenseColumn, FeatureExtractor, LayerSums, Table
+from showercal.features import DenseColumn, FeatureExtractor, FeatureGraph, LayerSums, Table
+from showercal.models._graph import NetworkGraph
+from showercal.models._tree_ensemble import TreeEnsemble
 from showercal.prediction import PointPrediction
 
 _TREES_FILE = "trees.txt"
@@ -76,6 +78,11 @@ class Trees(Estimator):
     def predict(self, events: Events) -> PointPrediction:
         check_fitted(self, "booster_")
         return PointPrediction(np.asarray(self.booster_.predict(self._table(events)), dtype=np.float64))
+
+    def graph(self) -> NetworkGraph:
+        check_fitted(self, "booster_")
+        ensemble = TreeEnsemble(self.booster_.dump_model(num_iteration=self.booster_.best_iteration)["tree_info"])
+        return NetworkGraph(FeatureGraph(self.extractor_), ensemble)
 
     @property
     def n_parameters(self) -> int:

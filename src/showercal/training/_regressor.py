@@ -23,7 +23,7 @@ from torch import nn
 from showercal.errors import ModelFileError, RecipeError, check_fitted, nearest
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import FeatureConfig, FeatureExtractor, Points, Voxels
+from showercal.features import FeatureConfig, FeatureExtractor, FeatureGraph, Points, Voxels
 from showercal.losses import (
     BoundaryConfig,
     FittedWidth,
@@ -34,7 +34,7 @@ from showercal.losses import (
     build_loss,
     fit_width,
 )
-from showercal.models import EnergyDistribution, NetworkConfig, build_network
+from showercal.models import EnergyDistribution, NetworkConfig, NetworkGraph, build_network
 from showercal.prediction import Prediction
 from showercal.training._batches import Batches, generator
 from showercal.training._callbacks import EpochCheckpoint, Memory, Patience
@@ -214,6 +214,10 @@ class NetworkRegressor(Estimator):
             for batch in self._batches(events, device, _PREDICT_BATCH, None):
                 batches.append(network(batch.features))  # noqa: PERF401
         return batches[0].to_prediction(batches)
+
+    def graph(self) -> NetworkGraph:
+        check_fitted(self, "network_")
+        return NetworkGraph(FeatureGraph(self.extractor_), self.network_.cpu())
 
     @property
     def n_parameters(self) -> int:

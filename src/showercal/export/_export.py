@@ -1,0 +1,117 @@
+"""A fitted method with its calibration, as one ONNX file that gives the same numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import showercal
+from showercal.calibration import BiasCorrection, WidthRecalibration
+from showercal.errors import ExportError
+from showercal.estimator import Estimator
+from showercal.events import Events
+from showercal.export._fields import CELL, OFFSETS, flat_fields
+from showercal.export._graph import CalibratedGraph
+from showercal.export._info import ModelInfo, Port
+from showercal.export._onnx import to_onnx
+from showercal.export._parity import check_parity
+from showercal.prediction import Prediction
+
+# Energies and widths below it are compared as if they were as large, [GeV].
+_FLOOR: Final = 0.01
+
+
+def export_method(
+    method: Estimator,
+    path: str | Path,
+    events: Events,
+    *,
+    bias: BiasCorrection | None = None,
+    recalibration: WidthRecalibration | None = None,
+    name: str = "",
+    label: str = "",
+    study: str = "",
+    energy_range: tuple[float, float],
+) -> float:
+    """Write a fitted method, its bias correction and the recalibration of its width as one graph.
+
+    Inputs are fields of events as they lie in memory: ``offsets`` (B + 1,) int64, of which hits ``offsets[i]`` to
+    ``offsets[i + 1]`` belong to event i, ``cells.id`` (H,) int64, values of cells (H,) and scalars (B,) float32.
+    Outputs are ``energy`` (B,) and, for methods with a width, ``width`` (B,): the median and half the central 68.27 %
+    interval, [GeV]. The file is written only when ONNX Runtime gives Python's numbers for the events.
+
+    Args:
+        method: The fitted method.
+        path: The file.
+        events: Of its detector, to compare on.
+        bias, recalibration: Calibration, applied in this order, or None.
+        name, label, study: What the metadata say.
+        energy_range: Lowest and highest true energy of the training events, [GeV].
+
+    Returns:
+        The largest relative difference from Python on the events.
+
+    Raises:
+        ExportError: If the method has no form in ONNX, or the numbers differ by more than 1e-5.
+    """
+    prediction = method.predict(events)
+    if bias is not None:
+        prediction = bias.apply(prediction)
+    if not prediction.has_width:
+        recalibration = None
+    elif recalibration is not None:
+        prediction = recalibration.apply(prediction)
+    graph: Any = method.graph()
+    inputs = flat_fields(events, graph.fields)
+    info = ModelInfo(
+        version=showercal.__version__,
+        method=name,
+        label=label,
+        study=study,
+        inputs=tuple(_port(field, values, events) for field, values in inputs.items()),
+        outputs=tuple(Port(output, "GeV", "float32", ("B",)) for output in _expected(prediction)),
+        geometry=None if graph.calorimeter is None else graph.calorimeter.to_dict(),
+        fingerprint="" if graph.calorimeter is None else graph.calorimeter.fingerprint,
+        energy_range=energy_range,
+        bias_correction=None if bias is None else bias.to_dict(),
+        recalibration=None if recalibration is None else recalibration.to_dict(),
+    )
+    calibrated = CalibratedGraph(graph, None if bias is None else bias.map_, recalibration)
+    axes = {port.name: port.shape for port in info.inputs}
+    model = to_onnx(calibrated, inputs, axes, [port.name for port in info.outputs], info.to_metadata())
+    content = model.SerializeToString(deterministic=True)
+    worst = _compare(content, inputs, _expected(prediction))
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+    return worst
+
+
+def _expected(prediction: Prediction) -> dict[str, NDArray[np.float64]]:
+    """What Python says of each output."""
+    outputs = {"energy": prediction.median}
+    if prediction.has_width:
+        outputs["width"] = prediction.sigma68
+    return outputs
+
+
+def _port(field: str, values: NDArray[Any], events: Events) -> Port:
+    unit = "1" if field == OFFSETS else events.units[field]
+    first = "B + 1" if field == OFFSETS else "H" if "." in field else "B"
+    return Port(field, unit, "int64" if field in (OFFSETS, CELL) else "float32", (first, *values.shape[1:]))
+
+
+def _compare(content: bytes, inputs: dict[str, NDArray[Any]], expected: dict[str, NDArray[np.float64]]) -> float:
+    import onnxruntime
+
+    try:
+        session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    except Exception as fault:  # its errors have no common class
+        raise ExportError(f"ONNX Runtime cannot run this method: {fault}; choose one with another head") from fault
+    outputs = session.run(list(expected), inputs)
+    pairs = zip(expected.items(), outputs, strict=True)
+    return max(check_parity(name, values, got.astype(np.float64), _FLOOR) for (name, values), got in pairs)
