@@ -117,6 +117,7 @@ def history(n_epochs: int, final: float, rng: np.random.Generator) -> list[dict[
             "epoch": epoch,
             "train_loss": final * (1 + 3 * np.exp(-epoch / 2) - 0.003 * epoch),
             "validation_loss": final * (1.02 + 3 * np.exp(-epoch / 2) + 0.02 * rng.normal()),
+            "dependence": 0.04 * final * np.exp(-epoch / 3) + 0.001 * rng.normal(),
             "learning_rate": 1e-3 * np.sin(np.pi * (epoch + 0.5) / n_epochs) ** 2,
             "seconds": 3.2,
         }

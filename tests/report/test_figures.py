@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -16,6 +16,7 @@ from showercal.report import (
     bias_figure,
     coverage_bins_figure,
     coverage_figure,
+    dependence_figure,
     display_figure,
     pit_figure,
     predicted_figure,
@@ -33,7 +34,7 @@ from showercal.report._style import method_styles
 Make = Callable[..., ReportContent]
 WITH_LEGEND = (resolution_figure, relative_resolution_figure, bias_figure, response_figure)
 OF_WIDTHS = (coverage_figure, coverage_bins_figure, pit_figure, reliability_figure, pull_figure)
-ALL = (*WITH_LEGEND, predicted_figure, training_figure, *OF_WIDTHS)
+ALL = (*WITH_LEGEND, predicted_figure, training_figure, dependence_figure, *OF_WIDTHS)
 
 
 def displays_of(content: ReportContent) -> Events:
@@ -160,6 +161,42 @@ def test_epochs_are_whole_numbers(make_content: Make, n_epochs: int) -> None:
     assert ticks
     assert all(float(tick).is_integer() for tick in ticks)
     assert len(figure.axes) == (1 if n_epochs == 1 else 2)  # the learning rate of a single epoch says nothing
+
+
+def trained_to(make_content: Make, values: Mapping[str, Sequence[float]]) -> ReportContent:
+    """Methods of which the report knows nothing but the dependence after every epoch."""
+    methods = {
+        name: MethodSummary(name, history=[{"epoch": e, "dependence": v} for e, v in enumerate(series)])
+        for name, series in values.items()
+    }
+    return make_content(methods=methods, reference="Line", rows=[], energy_pred={}, published={}, widths={})
+
+
+def test_dependence_is_drawn_for_the_methods_that_know_it(make_content: Make) -> None:
+    unbiased = [0.05, 0.003, -0.0004]
+    values = {"Line": [], "Net": [0.04, 0.04], "Pivot": unbiased, "Old run": [np.nan, np.nan]}
+    figure = dependence_figure(trained_to(make_content, values))
+    assert figure is not None
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["Net", "Pivot"]
+    (axes,) = figure.axes
+    lines = {line.get_label(): np.asarray(line.get_ydata()) for line in axes.get_lines()}
+    np.testing.assert_array_equal(lines["Pivot"], unbiased)
+    low, high = axes.get_ylim()
+    assert low < -0.0004  # a value below 0 is shown, on a logarithmic axis, too
+    assert high > 0.05
+    assert axes.get_yscale() == "symlog"
+    assert axes.get_xlim() == (-0.5, 2.5)  # of the longest training
+
+
+def test_small_dependences_are_drawn_on_a_linear_axis(make_content: Make) -> None:
+    figure = dependence_figure(trained_to(make_content, {"Line": [], "Pivot": [0.004, 0.002]}))
+    assert figure is not None
+    assert figure.axes[0].get_yscale() == "linear"
+
+
+def test_no_dependence_is_drawn_where_no_network_was_trained(make_content: Make) -> None:
+    assert dependence_figure(trained_to(make_content, {"Line": []})) is None
 
 
 def test_points_outside_the_bias_frame_become_arrows(content: ReportContent) -> None:

@@ -25,6 +25,7 @@ FIGURES = {
     "reliability",
     "pulls",
     "training",
+    "dependence",
     "side_view",
 }
 

@@ -427,5 +427,16 @@ def test_early_stopping_is_told(n_epochs: int, stopped: int | None) -> None:
     assert content.methods["line"].stopped_epoch is None
 
 
+def test_under_a_penalty_the_report_names_the_last_epoch() -> None:
+    recipe = load_recipe("electrons-pivot")
+    history = [{"epoch": e, "train_loss": 1.0, "validation_loss": abs(e - 5.0)} for e in range(20)]
+    run: Any = SimpleNamespace(recipe=recipe, method=lambda _: SimpleNamespace(n_parameters=2, history_=history))
+    same = dict.fromkeys(recipe.methods, PointPrediction(np.ones(3)))
+    info = {"versions": {}, "provenance": {}, "command": "", "timings": {}}
+    content = report_content(run, Judged(showers(3), same, same, {}, []), [], info)
+    assert content.methods["small"].best_epoch == 5
+    assert content.methods["distance"].best_epoch == 19
+
+
 def test_a_run_is_rebuilt_from_its_folder(finished: Path, make_recipe: Make) -> None:
     assert open_run(finished) == Run(finished, make_recipe())

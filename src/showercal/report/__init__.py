@@ -8,7 +8,7 @@ from showercal.report._markdown import results_markdown, write_results_markdown
 from showercal.report._page import write_report
 from showercal.report._rounding import rounded
 from showercal.report._side_view import side_view_figure
-from showercal.report._training import training_figure
+from showercal.report._training import dependence_figure, training_figure
 from showercal.report._uncertainty import (
     coverage_bins_figure,
     coverage_figure,
@@ -23,6 +23,7 @@ __all__ = [
     "bias_figure",
     "coverage_bins_figure",
     "coverage_figure",
+    "dependence_figure",
     "display_figure",
     "pit_figure",
     "predicted_figure",

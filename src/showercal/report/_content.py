@@ -26,7 +26,7 @@ class MethodSummary:
         n_parameters: Number of fitted parameters, or None where it has no meaning.
         has_width: Whether it predicts a width beside the energy.
         history: One mapping per epoch with ``epoch``, ``train_loss``, ``validation_loss`` and, where known,
-            ``learning_rate`` and ``seconds``; empty for methods without epochs.
+            ``dependence``, ``learning_rate`` and ``seconds``; empty for methods without epochs.
         best_epoch: Epoch whose weights were kept.
         stopped_epoch: Last epoch, when training stopped before the planned number.
     """

@@ -39,7 +39,7 @@ from showercal.report._table import (
     uncertainty_columns,
     without_width,
 )
-from showercal.report._training import training_caption, training_figure
+from showercal.report._training import dependence_figure, training_caption, training_figure
 from showercal.report._uncertainty import (
     coverage_bins_figure,
     coverage_figure,
@@ -192,6 +192,14 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
             "Loss on the training events and on the validation events, which the fit does not see. A validation loss "
             f"that rises while the training loss falls is overtraining. {training_caption(content)}",
             lambda: training_figure(content),
+        ),
+        (
+            "dependence",
+            "Dependence of the error on the true energy versus epoch",
+            "Squared distance correlation of (predicted − true) over the root of the true energy with the true energy, "
+            "before any correction, on up to 2,048 validation events after every epoch: 0 when the error tells nothing "
+            "about the energy, with a statistical error of about 0.001.",
+            lambda: dependence_figure(content),
         ),
         (
             "side_view",

@@ -1,4 +1,4 @@
-"""Loss versus epoch for the methods that are trained in epochs."""
+"""Loss, and dependence of the error on the energy, versus epoch for the methods that are trained in epochs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,23 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, SymmetricalLogLocator
 from numpy.typing import NDArray
 
 from showercal.report._content import ReportContent
-from showercal.report._style import figure_style, method_styles, new_figure, plain_text, sparse_minor
+from showercal.report._style import (
+    figure_style,
+    legend_on_top,
+    method_styles,
+    new_figure,
+    plain_text,
+    sparse_minor,
+)
 
 FloatArray = NDArray[np.float64]
 _GREY = "#8A9099"
+# Below this a dependence measured on some thousand events is hardly more than its error: the axis is linear there.
+_SMALL_DEPENDENCE = 1e-3
 
 
 def training_figure(content: ReportContent) -> Figure | None:
@@ -50,12 +59,47 @@ def training_figure(content: ReportContent) -> Figure | None:
                 panels[1].step(_series(content.methods[name].history, "epoch"), rates[name], where="mid", color=_GREY)
                 panels[1].set_ylabel("Learning\nrate", loc="center")
                 _log_if_wide(panels[1], rates[name], 5)
-            panels[-1].set_xlabel("Epoch")
-            epochs = _series(content.methods[name].history, "epoch")
-            panels[-1].xaxis.set_major_locator(
-                FixedLocator([float(e) for e in epochs]) if len(epochs) < 4 else MaxNLocator(integer=True)
+            _epoch_axis(panels[-1], _series(content.methods[name].history, "epoch"))
+    return figure
+
+
+def dependence_figure(content: ReportContent) -> Figure | None:
+    """What the error tells about the true energy after every epoch, all methods in one frame.
+
+    The axis is logarithmic where values differ much, but linear around 0: the estimate has no bias, so that it takes
+    either sign for an error which tells nothing.
+
+    Returns:
+        The figure, or None when no method knows it.
+    """
+    curves = {name: _series(content.methods[name].history, "dependence") for name in _trained(content)}
+    curves = {name: values for name, values in curves.items() if np.isfinite(values).any()}
+    if not curves:
+        return None
+    styles = method_styles(content)
+    with figure_style():
+        figure = new_figure(7.6, 4.2)
+        axes = figure.add_subplot()
+        for name, values in curves.items():
+            style, epochs = styles[name], _series(content.methods[name].history, "epoch")
+            axes.plot(
+                epochs,
+                values,
+                color=style.colour,
+                ls=style.line,
+                marker=style.marker,
+                ms=3.5,
+                label=plain_text(content.label(name)),
             )
-            panels[-1].xaxis.set_minor_locator(NullLocator())
+        highest = max(np.nanmax(values) for values in curves.values())
+        if highest > 10 * _SMALL_DEPENDENCE:
+            axes.set_yscale("symlog", linthresh=_SMALL_DEPENDENCE, linscale=0.5)
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_locator(SymmetricalLogLocator(base=10, linthresh=_SMALL_DEPENDENCE, subs=range(2, 10)))
+        axes.axhline(0, color=_GREY, lw=0.8, zorder=1)
+        _epoch_axis(axes, max((_series(content.methods[name].history, "epoch") for name in curves), key=len))
+        axes.set_ylabel(r"dCor$^2$ of error and true energy")
+        legend_on_top(figure, axes)
     return figure
 
 
@@ -92,11 +136,19 @@ def _loss_panel(content: ReportContent, name: str, axes: Axes, colour: str) -> N
     if _log_if_wide(axes, np.concatenate([train, validation]), 4):
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter(sparse_minor)
-    room = 0.5 if len(epochs) < 4 else 0.0  # single points stand free of the frame
-    axes.set_xlim(epochs[0] - room, epochs[-1] + room)
     axes.set_ylabel("Loss")
     axes.set_title(plain_text(content.label(name)), loc="left", fontsize=11.5)
     axes.legend(loc="upper right", fontsize=9.5)
+
+
+def _epoch_axis(axes: Axes, epochs: FloatArray) -> None:
+    """Whole epochs along x, from the first to the last."""
+    few = len(epochs) < 4
+    room = 0.5 if few else 0.0  # single points stand free of the frame
+    axes.set_xlim(epochs[0] - room, epochs[-1] + room)
+    axes.set_xlabel("Epoch")
+    axes.xaxis.set_major_locator(FixedLocator([float(e) for e in epochs]) if few else MaxNLocator(integer=True))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _log_if_wide(axes: Axes, values: FloatArray, factor: float) -> bool:

@@ -45,16 +45,24 @@ def report_content(
 def _summary(run: Run, name: str, judged: Judged) -> MethodSummary:
     method = run.method(name)
     history = getattr(method, "history_", [])
-    losses = [row["validation_loss"] for row in history]
     planned = _planned_epochs(run, name)
     return MethodSummary(
         label=run.recipe.methods[name].label,
         n_parameters=method.n_parameters,
         has_width=judged.raw[name].has_width,
         history=history,
-        best_epoch=int(history[int(np.argmin(losses))]["epoch"]) if history else None,
+        best_epoch=_kept_epoch(run, name, history),
         stopped_epoch=int(history[-1]["epoch"]) if planned is not None and 0 < len(history) < planned else None,
     )
+
+
+def _kept_epoch(run: Run, name: str, history: Sequence[dict[str, float]]) -> int | None:
+    """The epoch whose weights a method has: the best one, or the last one under a penalty."""
+    if not history:
+        return None
+    losses = [row["validation_loss"] for row in history]
+    penalised = getattr(run.recipe.methods[name].method, "decorrelation", None) is not None
+    return int(history[-1 if penalised else int(np.argmin(losses))]["epoch"])
 
 
 def _planned_epochs(run: Run, name: str) -> int | None:
