@@ -8,7 +8,7 @@ import pytest
 
 from showercal import Events, open_events
 from showercal.errors import DataError
-from showercal.storage import EventsWriter, convert, part_files, write_part
+from showercal.storage import EventsWriter, ParquetBlocks, convert, part_files, write_part
 
 
 def test_round_trip_keeps_everything(make_events, tmp_path):
@@ -82,13 +82,24 @@ def test_existing_parts_are_not_touched_unasked(make_events, tmp_path):
 
 def test_a_failed_write_leaves_nothing(make_events, tmp_path, monkeypatch):
     def die(*args, **kwargs):
-        args[1].write_bytes(b"PAR1 half")
+        assert len(list(tmp_path.iterdir())) == 1  # under way
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pq, "write_table", die)
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", die)
     with pytest.raises(KeyboardInterrupt):
         write_part(make_events(3), tmp_path / "part-00000.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_file_of_many_blocks(make_events, tmp_path):
+    events = make_events(100)
+    with ParquetBlocks(tmp_path / "events.parquet") as file:
+        for start in range(0, 100, 30):
+            file.write(events[start : start + 30])
+    source = open_events(tmp_path / "events.parquet")
+    assert (source.n_events, source.geometry, source.provenance) == (100, events.geometry, events.provenance)
+    assert ak.array_equal(source.read().array, events.array, dtype_exact=True)
+    assert pq.read_metadata(tmp_path / "events.parquet").num_row_groups == 4
 
 
 def test_bad_truth_is_not_written(make_events, tmp_path):

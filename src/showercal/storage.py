@@ -90,8 +90,60 @@ def write_part(events: Events, path: Path) -> None:
     Raises:
         DataError: If truth energies are NaN, infinite or negative, or the provenance is not JSON-ready.
     """
-    _check(events, where=f"the events to be written to {path}")
-    table = ak.to_arrow_table(ak.to_packed(events.array), list_to32=True, extensionarray=False)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with ParquetBlocks(temporary) as file:
+            file.write(events)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class ParquetBlocks:
+    """One Parquet file written block by block, so that it may be longer than memory; `open_events` opens it.
+
+    It has its name from the start: write under another one and rename it when whole.
+
+    Args:
+        path: The file; replaced if it is there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, events: Events) -> None:
+        """Add a block; units, geometry and provenance of the first are the file's.
+
+        Raises:
+            DataError: If truth energies are NaN, infinite or negative, or the provenance is not JSON-ready.
+        """
+        _check(events, where=f"the events to be written to {self.path}")
+        table = ak.to_arrow_table(ak.to_packed(events.array), list_to32=True, extensionarray=False)
+        if self._file is None:
+            leaves = [leaf for field in table.schema for leaf in _parquet_leaves(field.name, field.type)]
+            self._file = pq.ParquetWriter(
+                self.path,
+                table.schema.with_metadata({METADATA_KEY: _metadata(events)}),
+                compression="zstd",
+                compression_level=12,
+                write_page_checksum=True,  # a flipped bit would otherwise be read as another energy
+                # measured energies hardly repeat: a dictionary only costs; their bytes in planes compress by a third
+                # more
+                use_dictionary=[name for name, kind in leaves if not pa.types.is_floating(kind)] or False,
+                column_encoding={name: "BYTE_STREAM_SPLIT" for name, kind in leaves if pa.types.is_floating(kind)},
+            )
+        self._file.write_table(table, row_group_size=DEFAULT_CHUNK)
+
+
+def _metadata(events: Events) -> bytes:
     meta = {
         "format": FORMAT_VERSION,
         "units": dict(events.units),
@@ -99,27 +151,9 @@ def write_part(events: Events, path: Path) -> None:
         "provenance": dict(events.provenance),
     }
     try:
-        text = json.dumps(meta, sort_keys=True)
+        return json.dumps(meta, sort_keys=True).encode()
     except TypeError as fault:
         raise DataError(f"geometry and provenance must be plain numbers, text, lists and dicts: {fault}") from fault
-    table = table.replace_schema_metadata({METADATA_KEY: text.encode()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        leaves = [leaf for field in table.schema for leaf in _parquet_leaves(field.name, field.type)]
-        pq.write_table(
-            table,
-            temporary,
-            compression="zstd",
-            compression_level=12,
-            row_group_size=DEFAULT_CHUNK,
-            write_page_checksum=True,  # a flipped bit would otherwise be read as another energy
-            # measured energies hardly repeat: a dictionary only costs; their bytes in planes compress by a third more
-            use_dictionary=[name for name, kind in leaves if not pa.types.is_floating(kind)] or False,
-            column_encoding={name: "BYTE_STREAM_SPLIT" for name, kind in leaves if pa.types.is_floating(kind)},
-        )
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _parquet_leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
@@ -159,6 +193,11 @@ class EventSource(ABC):
     units: Mapping[str, str]
     geometry: Mapping[str, Any] | None
     provenance: Mapping[str, Any]
+
+    @property
+    @abstractmethod
+    def paths(self) -> tuple[Path, ...]:
+        """The files, in the order of reading."""
 
     @abstractmethod
     def chunks(self, size: int = DEFAULT_CHUNK) -> Iterator[Events]:
@@ -201,6 +240,10 @@ class StoredEvents(EventSource):
     units: Mapping[str, str]
     geometry: Mapping[str, Any] | None
     provenance: Mapping[str, Any]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return self.files
 
     def chunks(self, size: int = DEFAULT_CHUNK) -> Iterator[Events]:
         """Blocks of at most ``size`` events; a block never spans two parts.

@@ -48,7 +48,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     code, out, _ = cli("--help")
     assert code == 0
-    for command in ("run", "studies", "simulate", "inspect", "evaluate", "report"):
+    for command in ("run", "studies", "simulate", "inspect", "evaluate", "report", "apply"):
         assert f" {command} " in out
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from showercal.cli._apply import apply
 from showercal.cli._evaluate import evaluate
 from showercal.cli._inspect import inspect
 from showercal.cli._report import report
@@ -23,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (run, studies, simulate, inspect, evaluate, report):
+for _command in (run, studies, simulate, inspect, evaluate, report, apply):
     app.command()(_command)
 
 

@@ -18,6 +18,7 @@ from showercal.export._graph import CalibratedGraph
 from showercal.export._info import ModelInfo, Port
 from showercal.export._onnx import to_onnx
 from showercal.export._parity import check_parity
+from showercal.export._seal import sealed
 from showercal.prediction import Prediction
 
 # Energies and widths below it are compared as if they were as large, [GeV].
@@ -82,7 +83,7 @@ def export_method(
     calibrated = CalibratedGraph(graph, None if bias is None else bias.map_, recalibration)
     axes = {port.name: port.shape for port in info.inputs}
     model = to_onnx(calibrated, inputs, axes, [port.name for port in info.outputs], info.to_metadata())
-    content = model.SerializeToString(deterministic=True)
+    content = sealed(model.SerializeToString(deterministic=True))
     worst = _compare(content, inputs, _expected(prediction))
     path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Final
+
+from showercal.errors import ModelFileError
 
 FORMAT: Final = 1
 _FORMAT_KEY: Final = "showercal.format"
 _TEXTS: Final = ("version", "method", "label", "study")
+_JSON: Final = ("inputs", "outputs", "geometry", "energy_range", "bias_correction", "recalibration")
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,33 @@ class ModelInfo:
         texts |= {key: json.dumps(value, sort_keys=True) for key, value in values.items()}
         texts["has_width"] = json.dumps(self.has_width)
         return {_FORMAT_KEY: str(FORMAT), **{f"showercal.{key}": value for key, value in texts.items()}}
+
+    @staticmethod
+    def from_metadata(metadata: Mapping[str, str], *, where: Path) -> ModelInfo:
+        """What `to_metadata` wrote.
+
+        Raises:
+            ModelFileError: If showercal did not write the file ``where``, wrote it in another version of the format,
+                or an entry is missing or damaged.
+        """
+        if _FORMAT_KEY not in metadata:
+            raise ModelFileError(
+                f"{where} is an ONNX model that showercal did not write (no {_FORMAT_KEY!r} in its metadata): its "
+                "inputs are unknown; make one with showercal export"
+            )
+        if metadata[_FORMAT_KEY] != str(FORMAT):
+            raise ModelFileError(
+                f"{where} has model format {metadata[_FORMAT_KEY]}; this version reads format {FORMAT}: export the "
+                "method again, or use the version of showercal that wrote it"
+            )
+        texts = {key.removeprefix("showercal."): text for key, text in metadata.items()}
+        try:
+            values: dict[str, Any] = {name: texts[name] for name in _TEXTS}
+            values |= {name: json.loads(texts[name]) for name in _JSON}
+            for name in ("inputs", "outputs"):
+                values[name] = tuple(Port(**{**port, "shape": tuple(port["shape"])}) for port in values[name])
+            low, high = values["energy_range"]
+            values["energy_range"] = float(low), float(high)
+            return ModelInfo(**values, fingerprint=texts["geometry_fingerprint"])
+        except (KeyError, TypeError, ValueError) as fault:
+            raise ModelFileError(f"{where} has damaged metadata ({fault!r}): export the method again") from fault

@@ -38,6 +38,10 @@ class MappedEvents(EventSource):
     geometry: Dict[str, Any] | None
     provenance: Dict[str, Any]
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(file.path for file in self.files)
+
     def chunks(self, size: int = DEFAULT_CHUNK) -> Iterator[Events]:
         """Blocks of at most ``size`` events; a block never spans two files.
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import SimulationError
+from showercal.progress import event_bar
 from showercal.simulation._backend import Backend, ShowerTask
 from showercal.simulation._gun import ParticleGun
 from showercal.simulation._plan import PLAN_FILE, SimulationPlan, resume_plan
@@ -85,7 +84,7 @@ def _run(
     missing = plan.missing(folder)
     provenance = _provenance(task, plan)
     done = plan.n_events - sum(chunk.n_events for chunk in missing)
-    bar = _progress_bar(f"{backend.name} {task.gun.particle}", plan.n_events, done) if progress else _no_bar()
+    bar = event_bar(f"{backend.name} {task.gun.particle}", plan.n_events, done, shown=progress)
     with EventsWriter(folder, resume=True) as writer, bar as on_events:
         plan.save(folder)
         results = backend.run(task, missing, workers=workers, log_folder=folder / _LOGS, on_events=on_events)
@@ -141,29 +140,3 @@ def _clear(folder: Path) -> None:
         for path in [*part_files(folder), folder / PLAN_FILE]:
             path.unlink(missing_ok=True)
         shutil.rmtree(folder / _LOGS, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _progress_bar(title: str, n_events: int, done: int) -> Iterator[Callable[[int], None]]:
-    """Counts the events that workers report."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]} events/s"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, speed_estimate_period=60) as bar:
-        task = bar.add_task(title, total=n_events, completed=done, speed="-")
-
-        def advance(events: int) -> None:
-            bar.advance(task, events)
-            speed = bar.tasks[0].speed
-            bar.update(task, speed=f"{speed:.1f}" if speed else "-")
-
-        yield advance
-
-
-@contextlib.contextmanager
-def _no_bar() -> Iterator[Callable[[int], None]]:
-    yield lambda events: None
