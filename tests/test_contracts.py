@@ -41,6 +41,23 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "loss": {"kind": "nll"},
         "training": QUICK,
     },
+    "deep_sets": {
+        "kind": "network",
+        "network": {"name": "deep_sets", "hits": "hits"},
+        "features": {"hits": {"kind": "points", "values": TRACKS}},
+        "training": {"epochs": 8, "batch_size": 25, "learning_rate": 0.01},
+    },
+    "deep_sets-normal": {
+        "kind": "network",
+        "network": {"name": "deep_sets", "hits": "hits", "start": "start", "head": {"kind": "normal"}},
+        "features": {
+            "hits": {"kind": "neighbourhoods", "values": (*TRACKS, "cells.energy")},
+            "start": {"kind": "linear_energy", "values": TRACKS},
+            **SUMS,
+        },
+        "loss": {"kind": "boundary", "low": 0, "high": 10, "train_width": True},
+        "training": {"epochs": 2, "batch_size": 50, "averaging": 0.9},
+    },
 }
 
 

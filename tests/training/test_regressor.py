@@ -17,6 +17,10 @@ from showercal.training import MethodConfig, NetworkRegressor, build_method
 from showercal.training._module import EnergyRegression
 
 GRID = {"grid": {"kind": "voxels", "values": ["cells.tracks"]}}
+DEEP_SETS = {
+    "network": {"name": "deep_sets", "hits": "hits"},
+    "features": {"hits": {"kind": "neighbourhoods", "values": ["cells.tracks"]}},
+}
 
 
 def regressor(**changes: Any) -> NetworkRegressor:
@@ -49,7 +53,13 @@ def boundary(sigma: str) -> dict[str, Any]:
         ({"network": {"name": "fcn", "head": {"kind": "quantiles", "levels": [0.1, 0.9, 0.5]}}}, "rising levels"),
         ({"decorrelation": {"kind": "adversary"}, "training": {"patience": 3}}, "keeps the last epoch"),
         ({"features": {}}, "at least 1 item"),
-        ({"features": {**GRID, "set": {"kind": "points", "values": ["cells.energy"]}}}, r"takes no points.*'set'"),
+        ({"features": {**GRID, "set": {"kind": "points", "values": ["cells.energy"]}}}, r"does not take.*'set'"),
+        ({"network": {"name": "deep_sets", "hits": "gird"}}, "'gird' is not an input of kind points or neighbourhoods"),
+        ({**DEEP_SETS, "network": {"name": "deep_sets", "hits": "hits", "start": "hits"}}, "not .* kind linear_energy"),
+        (
+            {"loss": {"kind": "boundary", "low": 0, "high": 10, "train_width": True}},
+            "got head point and .* root_energy",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_refused(changes: dict[str, Any], text: str) -> None:
@@ -174,3 +184,20 @@ def test_a_decorrelated_method_keeps_its_last_epoch() -> None:
     error = method.predict(events[200:]).median - events[200:].energy_true
     assert np.mean(error**2) == pytest.approx(losses[-1], rel=1e-4)
     assert min(losses) < 0.99 * losses[-1]
+
+
+def test_averaged_weights_are_the_mean_of_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a memory longer than the training, every step counts alike."""
+    seen: list[torch.Tensor] = []
+    end = EnergyRegression.on_train_batch_end
+
+    def remember(self: EnergyRegression, outputs: Any, batch: Any, batch_idx: int) -> None:
+        end(self, outputs, batch, batch_idx)
+        seen.append(torch.cat([p.detach().flatten() for p in self.network.parameters()]).clone())
+
+    monkeypatch.setattr(EnergyRegression, "on_train_batch_end", remember)
+    events = toy_showers(200)
+    method = regressor(training={"epochs": 1, "batch_size": 25, "averaging": 0.99}).fit(events, events)
+    kept = torch.cat([p.detach().flatten() for p in method.network_.parameters()])
+    assert len(seen) == 8
+    torch.testing.assert_close(kept, torch.stack(seen).mean(0), rtol=1e-5, atol=1e-6)

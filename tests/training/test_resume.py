@@ -28,6 +28,7 @@ SCHEDULES = {
     "plateau": {"schedule": {"kind": "plateau", "patience": 0}, "epochs": 12, "optimizer": "rmsprop"},
     "adversary": {"schedule": {"kind": "one_cycle"}, "epochs": 12},
     "cosine-stopped": {"schedule": {"kind": "cosine"}, "epochs": 12, "patience": 2, "learning_rate": 3e-2},
+    "averaged": {"schedule": {"kind": "cosine"}, "epochs": 12, "averaging": 0.9},
 }
 
 

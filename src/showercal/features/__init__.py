@@ -1,9 +1,21 @@
 """Events -> tensors: voxel grids, layer sums, tables, images, point sets. Cells stay sparse until a batch is made."""
 
 from showercal.features._columns import Columns, DenseColumn, RaggedColumn
-from showercal.features._config import FeatureConfig, Images, InputConfig, LayerSums, Points, Table, Voxels
+from showercal.features._config import (
+    FeatureConfig,
+    Images,
+    InputConfig,
+    LayerSums,
+    LinearEnergy,
+    Neighbourhoods,
+    Points,
+    Table,
+    Voxels,
+)
 from showercal.features._extractor import FeatureExtractor, same_detector
-from showercal.features._graph import FeatureGraph, Fields, fields_of, layer_sums_of_fields
+from showercal.features._flat import Fields, layer_sums_of_fields
+from showercal.features._graph import FeatureGraph, fields_of
+from showercal.features._neighbours import neighbourhoods
 from showercal.features._sums import layer_sums
 from showercal.features._symmetry import GridAugmentation
 
@@ -18,6 +30,8 @@ __all__ = [
     "Images",
     "InputConfig",
     "LayerSums",
+    "LinearEnergy",
+    "Neighbourhoods",
     "Points",
     "RaggedColumn",
     "Table",
@@ -25,5 +39,6 @@ __all__ = [
     "fields_of",
     "layer_sums",
     "layer_sums_of_fields",
+    "neighbourhoods",
     "same_detector",
 ]

@@ -33,6 +33,17 @@ class Points(_Input):
     values: tuple[str, ...] = Field(min_length=1)
 
 
+class Neighbourhoods(_Input):
+    """Lit cells with what lies around them, those of all events end to end: (H, 3 F + 8) (see `neighbourhoods`).
+
+    Args:
+        values: Fields of the cells; of the first one, which also weighs the centre of the shower, the neighbours count.
+    """
+
+    kind: Literal["neighbourhoods"] = "neighbourhoods"
+    values: tuple[str, ...] = Field(min_length=1)
+
+
 class LayerSums(_Input):
     """Sum over the cells of each layer: a table (B, F * (L + 1)), for each field the layers and then their total.
 
@@ -41,6 +52,17 @@ class LayerSums(_Input):
     """
 
     kind: Literal["layer_sums"] = "layer_sums"
+    values: tuple[str, ...] = Field(min_length=1)
+
+
+class LinearEnergy(_Input):
+    """Energy by the best linear unbiased estimate from the layer sums, and its expected error: (B, 2), [GeV].
+
+    Args:
+        values: Fields of the cells.
+    """
+
+    kind: Literal["linear_energy"] = "linear_energy"
     values: tuple[str, ...] = Field(min_length=1)
 
 
@@ -66,5 +88,7 @@ class Images(_Input):
     values: tuple[str] = Field()
 
 
-InputConfig = Annotated[Voxels | Points | LayerSums | Table | Images, Field(discriminator="kind")]
+InputConfig = Annotated[
+    Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy | Table | Images, Field(discriminator="kind")
+]
 FeatureConfig = dict[str, InputConfig]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import awkward as ak
 import numpy as np
@@ -15,15 +15,31 @@ from showercal.detectors import BoxCalorimeter, calorimeter_of
 from showercal.errors import DataError, check_fitted
 from showercal.events import Events
 from showercal.features._columns import Columns, DenseColumn, Hits, RaggedColumn
-from showercal.features._config import FeatureConfig, Images, InputConfig, LayerSums, Points, Table, Voxels
+from showercal.features._config import (
+    FeatureConfig,
+    Images,
+    LayerSums,
+    LinearEnergy,
+    Neighbourhoods,
+    Points,
+    Table,
+    Voxels,
+)
+from showercal.features._flat import CELL, OFFSETS
+from showercal.features._linear_energy import fit_linear_energy, linear_energy
+from showercal.features._neighbours import neighbourhoods
 from showercal.features._sums import layer_sums
+
+# Events whose neighbourhoods are made at a time: their grids take some 60 MB.
+_CHUNK: Final = 8192
 
 
 class FeatureExtractor:
     """Turns events into named columns of tensors, and gathered columns into what a model's forward takes.
 
-    Voxels are divided by the standard deviation of the lit cells (zero must stay zero); tables, images and points are
-    standardised per feature. Both are learnt from the events given to ``fit``.
+    Voxels are divided by the standard deviation of the lit cells (zero must stay zero); tables, images, points and
+    neighbourhoods are standardised per feature; a linear energy stays in GeV. All is learnt from the events given to
+    ``fit``.
 
     Args:
         config: Input name -> its options.
@@ -31,6 +47,7 @@ class FeatureExtractor:
     Attributes:
         calorimeter_: Geometry of the training events; None when they carry none and only tables are used.
         shift_, scale_: Per input, shape (F,): features are (value - shift) / scale.
+        learned_: Constants from which the values of some inputs are made.
     """
 
     def __init__(self, config: FeatureConfig) -> None:
@@ -45,16 +62,18 @@ class FeatureExtractor:
         self.calorimeter_ = None if train.geometry is None else calorimeter_of(train)
         self.shift_: dict[str, Tensor] = {}
         self.scale_: dict[str, Tensor] = {}
+        self.learned_: dict[str, Tensor] = {}
         for name, spec in self.config.items():
-            raw = self._raw(train, spec)
+            self._learn(name, train)
+            raw = self._raw(train, name)
             values = raw.values.double()
             shift = torch.zeros(values.shape[1:], dtype=torch.float64)
             scale = torch.ones(values.shape[1:], dtype=torch.float64)
-            if len(values) > 1:
+            if len(values) > 1 and not isinstance(spec, LinearEnergy):
                 # a feature that never varies (the deepest layers) keeps scale 1 instead of dividing by 0
                 spread = values.std(0)
                 scale = torch.where(spread > 0, spread, scale)
-                if isinstance(raw, DenseColumn) or isinstance(spec, Points):
+                if isinstance(raw, DenseColumn) or isinstance(spec, Points | Neighbourhoods):
                     shift = values.mean(0)
             self.shift_[name], self.scale_[name] = shift.float(), scale.float()
         return self
@@ -69,8 +88,8 @@ class FeatureExtractor:
         if self.calorimeter_ is not None:
             same_detector(calorimeter_of(events), self.calorimeter_)
         columns: dict[str, DenseColumn | RaggedColumn] = {}
-        for name, spec in self.config.items():
-            raw = self._raw(events, spec)
+        for name in self.config:
+            raw = self._raw(events, name)
             values = (raw.values.float() - self.shift_[name]) / self.scale_[name]
             columns[name] = (
                 DenseColumn(values) if isinstance(raw, DenseColumn) else RaggedColumn(raw.cell, values, raw.offsets)
@@ -80,30 +99,36 @@ class FeatureExtractor:
     def batch(self, columns: Columns, events: Tensor) -> dict[str, Tensor]:
         """What a model's forward takes, for the events at positions (B,).
 
-        Voxels come as (B, F, L, X, Y), others as (B, ...). Points come end to end, without padding: ``name`` (H, F),
-        with ``name_event`` (H,), the event of each, ``name_cell`` (H,), its cell, and ``name_count`` (B,), how many.
+        Voxels come as (B, F, L, X, Y), others as (B, ...). Points and neighbourhoods come end to end, without padding:
+        ``name`` (H, F), with ``name_event`` (H,), the event of each, ``name_layer`` (H,), its layer, and ``name_count``
+        (B,), how many.
         """
         result: dict[str, Tensor] = {}
         for name, column in columns.items():
             gathered = column.gather(events)
             if not isinstance(gathered, Hits):
                 result[name] = gathered
-            elif isinstance(self.config[name], Points):
-                result[name] = gathered.values
-                result |= {f"{name}_{part}": getattr(gathered, part) for part in ("event", "cell", "count")}
+            elif isinstance(self.config[name], Points | Neighbourhoods):
+                cells_per_layer = self._calorimeter().n_x * self._calorimeter().n_y
+                result[name], result[f"{name}_event"] = gathered.values, gathered.event
+                result[f"{name}_layer"], result[f"{name}_count"] = gathered.cell // cells_per_layer, gathered.count
             else:
                 result[name] = gathered.to_grid(self._calorimeter().shape)
         return result
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each input for one event: (F, L, X, Y) for voxels, (F,) otherwise (images: their own)."""
+        """Shape of each input: (F, L, X, Y) for voxels, (L, F) for the hits of points, (F,) or that of the image."""
         check_fitted(self, "scale_")
-        return {
-            name: (len(self.scale_[name]), *self._calorimeter().shape)
-            if isinstance(spec, Voxels)
-            else tuple(self.scale_[name].shape)
-            for name, spec in self.config.items()
-        }
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, spec in self.config.items():
+            own = tuple(self.scale_[name].shape)
+            if isinstance(spec, Voxels):
+                shapes[name] = (*own, *self._calorimeter().shape)
+            elif isinstance(spec, Points | Neighbourhoods):
+                shapes[name] = (self._calorimeter().n_layers, *own)
+            else:
+                shapes[name] = own
+        return shapes
 
     def state(self) -> dict[str, Any]:
         """Learned attributes, JSON-ready; `from_state` takes them back."""
@@ -112,6 +137,7 @@ class FeatureExtractor:
             "geometry": None if self.calorimeter_ is None else self.calorimeter_.to_dict(),
             "shift": {name: values.tolist() for name, values in self.shift_.items()},
             "scale": {name: values.tolist() for name, values in self.scale_.items()},
+            "learned": {name: values.tolist() for name, values in self.learned_.items()},
         }
 
     @staticmethod
@@ -122,6 +148,9 @@ class FeatureExtractor:
         extractor.calorimeter_ = None if geometry is None else BoxCalorimeter.from_dict(geometry)
         extractor.shift_ = {name: torch.tensor(values) for name, values in state["shift"].items()}
         extractor.scale_ = {name: torch.tensor(values) for name, values in state["scale"].items()}
+        extractor.learned_ = {
+            name: torch.tensor(values, dtype=torch.float64) for name, values in state["learned"].items()
+        }
         return extractor
 
     def _calorimeter(self) -> BoxCalorimeter:
@@ -132,29 +161,63 @@ class FeatureExtractor:
             )
         return self.calorimeter_
 
-    def _raw(self, events: Events, spec: InputConfig) -> DenseColumn | RaggedColumn:
-        if isinstance(spec, Voxels | Points):
-            return self._hits(events, spec)
+    def _learn(self, name: str, train: Events) -> None:
+        """Learn the constants of an input that has some, from training events."""
+        spec = self.config[name]
+        if isinstance(spec, LinearEnergy):
+            constants = fit_linear_energy(self._layer_sums(train, spec.values), train.energy_true)
+            self.learned_[name] = torch.from_numpy(constants)
+        elif isinstance(spec, Neighbourhoods):
+            values = self._hits(train, spec.values)[0].clamp(min=0).double()
+            unit = values.mean(0) if len(values) else values.new_ones(len(spec.values))
+            self.learned_[name] = torch.where(unit > 0, unit, 1.0)
+
+    def _raw(self, events: Events, name: str) -> DenseColumn | RaggedColumn:
+        """Values before they are scaled."""
+        spec = self.config[name]
+        if isinstance(spec, Voxels | Points | Neighbourhoods):
+            values, cell, offsets = self._hits(events, spec.values)
+            if isinstance(spec, Points):
+                place = self._calorimeter().cell_position(cell.numpy()).astype(np.float32)
+                values = torch.cat([values, torch.from_numpy(place)], 1)
+            elif isinstance(spec, Neighbourhoods):
+                values = self._neighbourhoods(name, spec, values, cell, offsets)
+            return RaggedColumn(cell, values, offsets)
         if isinstance(spec, LayerSums):
-            sums = [layer_sums(events, self._calorimeter(), field) for field in spec.values]
-            blocks = [np.concatenate([s, s.sum(1, keepdims=True)], axis=1) for s in sums]
-            return DenseColumn(torch.from_numpy(np.concatenate(blocks, axis=1)))
+            n_layers = self._calorimeter().n_layers
+            sums = self._layer_sums(events, spec.values).reshape(len(events), -1, n_layers)
+            return DenseColumn(torch.from_numpy(np.concatenate([sums, sums.sum(2, keepdims=True)], 2)).flatten(1))
+        if isinstance(spec, LinearEnergy):
+            sums = self._layer_sums(events, spec.values)
+            return DenseColumn(linear_energy(torch.from_numpy(sums), self.learned_[name]))
         if isinstance(spec, Table):
             return DenseColumn(torch.from_numpy(np.stack([events.scalar(f) for f in spec.values], axis=1)))
         assert isinstance(spec, Images)
         return DenseColumn(torch.from_numpy(_numpy(events.field(spec.values[0]))))
 
-    def _hits(self, events: Events, spec: Voxels | Points) -> RaggedColumn:
-        cell = events.field("cells.id")
+    def _layer_sums(self, events: Events, values: tuple[str, ...]) -> NDArray[np.float64]:
+        """Sums of fields over the cells of each layer, those of all fields side by side, shape (B, F * L)."""
+        return np.concatenate([layer_sums(events, self._calorimeter(), field) for field in values], axis=1)
+
+    def _hits(self, events: Events, values: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+        """Fields (H, F), cell numbers (H,) and offsets (B + 1,) of all hits."""
+        cell = events.field(CELL)
         offsets = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(cell, axis=1)), dtype=np.int64)])
         number = _numpy(ak.flatten(cell)).astype(np.int32)
         self._calorimeter().check_cells(number, where="the events given")
-        values = [_numpy(ak.flatten(events.field(field))).astype(np.float32) for field in spec.values]
-        if isinstance(spec, Points):
-            values.extend(self._calorimeter().cell_position(number).astype(np.float32).T)
-        return RaggedColumn(
-            torch.from_numpy(number), torch.from_numpy(np.stack(values, axis=1)), torch.from_numpy(offsets)
-        )
+        columns = [_numpy(ak.flatten(events.field(field))).astype(np.float32) for field in values]
+        return torch.from_numpy(np.stack(columns, axis=1)), torch.from_numpy(number), torch.from_numpy(offsets)
+
+    def _neighbourhoods(self, name: str, spec: Neighbourhoods, values: Tensor, cell: Tensor, offsets: Tensor) -> Tensor:
+        """`neighbourhoods` of all hits, some events at a time."""
+        parts = []
+        for first in range(0, max(len(offsets) - 1, 1), _CHUNK):
+            edges = offsets[first : first + _CHUNK + 1]
+            hits = slice(int(edges[0]), int(edges[-1]))
+            fields = {OFFSETS: edges - edges[0], CELL: cell[hits].long()}
+            fields |= {field: values[hits, n] for n, field in enumerate(spec.values)}
+            parts.append(neighbourhoods(fields, self._calorimeter(), spec.values, self.learned_[name]))
+        return torch.cat(parts)
 
 
 def same_detector(given: BoxCalorimeter, trained: BoxCalorimeter) -> None:

@@ -1,14 +1,8 @@
-"""The making of features as a module of tensor operations, so that an exported graph starts from the fields of events.
-
-Fields come flat, as they lie in memory and in files: ``offsets`` (B + 1,) int64, of which hits ``offsets[i]`` to
-``offsets[i + 1]`` belong to event i; ``cells.id`` (H,) int64 and values of the cells (H,); scalars of the event (B,);
-images (B, ...).
-"""
+"""The making of features as a module of tensor operations, so that an exported graph starts from fields of events."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -16,13 +10,19 @@ from torch import Tensor, nn
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import check_fitted
-from showercal.features._config import Images, InputConfig, LayerSums, Points, Voxels
+from showercal.features._config import Images, InputConfig, LayerSums, LinearEnergy, Neighbourhoods, Points, Voxels
 from showercal.features._extractor import FeatureExtractor
-
-OFFSETS: Final = "offsets"
-CELL: Final = "cells.id"
-Fields = Mapping[str, Tensor]
-_NOWHERE: Final = 1 << 40
+from showercal.features._flat import (
+    CELL,
+    OFFSETS,
+    Fields,
+    checked_cell,
+    event_of_hit,
+    layer_of_hit,
+    layer_sums_of_fields,
+)
+from showercal.features._linear_energy import linear_energy
+from showercal.features._neighbours import neighbourhoods
 
 
 class FeatureGraph(nn.Module):
@@ -44,6 +44,8 @@ class FeatureGraph(nn.Module):
         for name, spec in self.config.items():
             self.register_buffer(f"shift_{name}", extractor.shift_[name].clone())
             self.register_buffer(f"scale_{name}", extractor.scale_[name].clone())
+            if name in extractor.learned_:
+                self.register_buffer(f"learned_{name}", extractor.learned_[name].clone())
             if isinstance(spec, Points):
                 everywhere = self._detector().cell_position(np.arange(self._detector().n_cells))
                 self.register_buffer(f"place_{name}", torch.from_numpy(everywhere.astype(np.float32)))
@@ -55,16 +57,20 @@ class FeatureGraph(nn.Module):
             raw = self._raw(name, spec, fields).float()
             values = (raw - self.get_buffer(f"shift_{name}")) / self.get_buffer(f"scale_{name}")
             features[name] = self._grid(values, fields) if isinstance(spec, Voxels) else values
-            if isinstance(spec, Points):
-                count = fields[OFFSETS][1:] - fields[OFFSETS][:-1]
-                features |= {f"{name}_event": event_of_hit(fields), f"{name}_cell": self._cell(fields)}
-                features[f"{name}_count"] = count
+            if isinstance(spec, Points | Neighbourhoods):
+                features[f"{name}_event"] = event_of_hit(fields)
+                features[f"{name}_layer"] = layer_of_hit(fields, self._detector())
+                features[f"{name}_count"] = fields[OFFSETS][1:] - fields[OFFSETS][:-1]
         return features
 
     def _raw(self, name: str, spec: InputConfig, fields: Fields) -> Tensor:
         """Values before they are scaled."""
-        if isinstance(spec, LayerSums):
+        if isinstance(spec, Neighbourhoods):
+            return neighbourhoods(fields, self._detector(), spec.values, self.get_buffer(f"learned_{name}"))
+        if isinstance(spec, LayerSums | LinearEnergy):
             sums = [layer_sums_of_fields(fields, self._detector(), field) for field in spec.values]
+            if isinstance(spec, LinearEnergy):
+                return linear_energy(torch.cat(sums, 1), self.get_buffer(f"learned_{name}"))
             return torch.cat([part for one in sums for part in (one, one.sum(1, keepdim=True))], 1)
         if isinstance(spec, Images):
             return fields[spec.values[0]]
@@ -93,33 +99,6 @@ class FeatureGraph(nn.Module):
 def fields_of(inputs: Iterable[InputConfig]) -> tuple[str, ...]:
     """The fields that inputs are made from, offsets and cell numbers first where there are cells."""
     inputs = list(inputs)
-    of_cells = any(isinstance(spec, Voxels | Points | LayerSums) for spec in inputs)
+    of_cells = any(isinstance(spec, Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy) for spec in inputs)
     first = (OFFSETS, CELL) if of_cells else ()
     return tuple(dict.fromkeys([*first, *(field for spec in inputs for field in spec.values)]))
-
-
-def layer_sums_of_fields(fields: Fields, calorimeter: BoxCalorimeter, values: str) -> Tensor:
-    """Sum of a field over the cells of each layer, shape (B, L), float64: `layer_sums` on flat fields."""
-    n_events, n_layers = fields[OFFSETS].shape[0] - 1, calorimeter.n_layers
-    layer = checked_cell(fields, calorimeter) // (calorimeter.n_x * calorimeter.n_y)
-    place = n_layers * event_of_hit(fields) + layer
-    # float64, as NumPy adds them; whole numbers of tracks are exact in either
-    sums = torch.zeros(n_events * n_layers, dtype=torch.float64).scatter_add(0, place, fields[values].double())
-    return sums.view(n_events, n_layers)
-
-
-def event_of_hit(fields: Fields) -> Tensor:
-    """Number of the event of each hit, shape (H,): how many events end at or before it."""
-    ends = fields[OFFSETS][1:]
-    n_ending = torch.zeros(fields[CELL].shape[0] + 1, dtype=torch.int64).scatter_add(0, ends, torch.ones_like(ends))
-    return n_ending.cumsum(0)[:-1]
-
-
-def checked_cell(fields: Fields, calorimeter: BoxCalorimeter) -> Tensor:
-    """Cell number of each hit, shape (H,).
-
-    A number outside the detector would light a cell of a neighbouring event. It is replaced by one so large that using
-    it as an index fails, here and in every program that runs the exported graph.
-    """
-    cell = fields[CELL]
-    return torch.where((cell >= 0) & (cell < calorimeter.n_cells), cell, _NOWHERE)

@@ -45,7 +45,7 @@ def build_loss(config: LossConfig, fitted_width: Width | None = None) -> Loss:
         fitted_width: For the boundary likelihood with a fitted sigma.
     """
     if isinstance(config, BoundaryConfig):
-        return boundary_likelihood(config.low, config.high, _width(config, fitted_width))
+        return boundary_likelihood(config.low, config.high, _width(config, fitted_width), config.train_width)
     if isinstance(config, HuberConfig):
         return huber(config.delta)
     if isinstance(config, LogCoshConfig):
@@ -61,4 +61,4 @@ def _width(config: BoundaryConfig, fitted_width: Width | None) -> Width:
     if isinstance(config.sigma, FittedWidth):
         assert fitted_width is not None
         return fitted_width
-    return root_energy_width(config.sigma.stochastic_term)
+    return root_energy_width(config.sigma.stochastic_term, config.sigma.noise_term)

@@ -50,10 +50,16 @@ class NllConfig(_Options):
 
 
 class RootEnergyWidth(_Options):
-    """sigma = stochastic_term * sqrt(E_true); 0.31 sqrt(GeV) is the published one."""
+    """sigma^2 = stochastic_term^2 E_true + noise_term^2; 0.31 sqrt(GeV) and no noise are the published ones.
+
+    Args:
+        stochastic_term: [sqrt(GeV)].
+        noise_term: [GeV].
+    """
 
     kind: Literal["root_energy"] = "root_energy"
     stochastic_term: float = Field(default=0.31, gt=0)
+    noise_term: float = Field(default=0.0, ge=0)
 
 
 class FittedWidth(_Options):
@@ -74,12 +80,15 @@ class BoundaryConfig(_Options):
     Args:
         low, high: Ends of the training spectrum, [GeV].
         sigma: Width of the normal curve.
+        train_width: Train the predicted width, too, by the same likelihood at the location held fixed, so that no event
+            weighs more or less in the location for the width that the network gives it (head ``normal``).
     """
 
     kind: Literal["boundary"] = "boundary"
     low: float
     high: float
     sigma: Annotated[RootEnergyWidth | FittedWidth | PredictedWidth, Field(discriminator="kind")] = RootEnergyWidth()
+    train_width: bool = False
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

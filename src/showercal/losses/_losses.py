@@ -92,9 +92,9 @@ def negative_log_likelihood(distribution: EnergyDistribution, energy_true: Tenso
     return -distribution.log_prob(energy_true).mean()
 
 
-def root_energy_width(stochastic_term: float) -> Width:
-    """sigma = stochastic_term * sqrt(E_true)."""
-    return lambda distribution, energy_true: stochastic_term * energy_true.sqrt()
+def root_energy_width(stochastic_term: float, noise_term: float = 0.0) -> Width:
+    """sigma^2 = stochastic_term^2 E_true + noise_term^2."""
+    return lambda distribution, energy_true: (stochastic_term**2 * energy_true + noise_term**2).sqrt()
 
 
 def polynomial_width(c0: float, c1: float) -> Width:
@@ -132,7 +132,7 @@ def predicted_width(distribution: EnergyDistribution, energy_true: Tensor) -> Te
     return distribution.scale
 
 
-def boundary_likelihood(low: float, high: float, width: Width) -> Loss:
+def boundary_likelihood(low: float, high: float, width: Width, train_width: bool = False) -> Loss:
     """Mean of -log [ N(y | y_hat, sigma) / integral of N over low..high ], half the published form.
 
     Twice its value is (y - y_hat)^2 / sigma^2 + ln( pi sigma^2 / 2 * (erf((y_hat - a) / sqrt(2) sigma) -
@@ -143,16 +143,23 @@ def boundary_likelihood(low: float, high: float, width: Width) -> Loss:
     Args:
         low, high: a and b, the ends of the training spectrum, [GeV].
         width: sigma of each event.
+        train_width: Add the same with the predicted sigma and y_hat held fixed.
 
     References:
         S. Schnake, Universitaet Hamburg 2019 ("Maximum Likelihood Loss").
     """
 
-    def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-        # a true energy of exactly 0 has sigma = 0.31 sqrt(E) = 0, which is no width
-        sigma = width(distribution, energy_true).clamp(min=1e-3)
+    def likelihood(location: Tensor, sigma: Tensor, energy_true: Tensor) -> Tensor:
         ends = (torch.full_like(energy_true, end) for end in (low, high))
-        return negative_log_likelihood(TruncatedNormalEnergy(distribution.mean, sigma, *ends), energy_true)
+        # a true energy of exactly 0 has sigma = 0.31 sqrt(E) = 0, which is no width
+        return negative_log_likelihood(TruncatedNormalEnergy(location, sigma.clamp(min=1e-3), *ends), energy_true)
+
+    def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+        total = likelihood(distribution.mean, width(distribution, energy_true), energy_true)
+        if train_width:
+            sigma = predicted_width(distribution, energy_true)
+            total = total + likelihood(distribution.mean.detach(), sigma, energy_true)
+        return total
 
     return loss
 

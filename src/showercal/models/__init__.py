@@ -6,7 +6,7 @@ from showercal.models._graph import EnergyGraph, NetworkGraph
 from showercal.models._heads import Head, HeadConfig, build_head
 from showercal.models._linear import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig
 from showercal.models._mixture import NormalMixtureEnergy
-from showercal.models._networks import ConvNet, DenseNet, NetworkConfig, build_network, dense_layers
+from showercal.models._networks import ConvNet, DeepSetsConfig, DenseNet, NetworkConfig, build_network, dense_layers
 from showercal.models._normal import LogNormalEnergy, NormalEnergy, TruncatedNormalEnergy, log_normal_mass
 from showercal.models._quantiles import QuantileEnergy
 from showercal.models._tree_ensemble import TREE_ENSEMBLE
@@ -15,6 +15,7 @@ from showercal.models._trees import Trees, TreesConfig
 __all__ = [
     "TREE_ENSEMBLE",
     "ConvNet",
+    "DeepSetsConfig",
     "DenseNet",
     "EnergyDistribution",
     "EnergyGraph",

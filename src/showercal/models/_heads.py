@@ -7,6 +7,7 @@ works on numbers of order 1 and the saved file is complete.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Annotated, Literal, Self
 
 import torch
@@ -126,6 +127,26 @@ HeadConfig = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What raw numbers are measured from and in.
+
+    Args:
+        centre, unit: Shape (1, 1), or (B, 1) with one for each event, [GeV].
+    """
+
+    centre: Tensor
+    unit: Tensor
+
+    def energy(self, raw: Tensor) -> Tensor:
+        """Raw numbers (B, K) to energies, [GeV]; in full precision, also under autocast."""
+        return self.centre + self.unit * raw.to(self.centre.dtype)
+
+    def width(self, raw: Tensor) -> Tensor:
+        """Raw numbers (B, K) to widths, [GeV]: softplus keeps them positive and their gradients finite."""
+        return self.unit * positive(raw.to(self.unit.dtype))
+
+
 class Head(nn.Module, ABC):
     """Turns raw outputs (B, n_outputs) into a distribution; the first output moves its centre.
 
@@ -143,17 +164,18 @@ class Head(nn.Module, ABC):
         self.register_buffer("energy_mean", torch.tensor(energy_mean))
         self.register_buffer("energy_std", torch.tensor(energy_std))
 
+    def forward(self, raw: Tensor, frame: Frame | None = None) -> EnergyDistribution:
+        """Raw outputs (B, n_outputs) -> distribution of B events.
+
+        Args:
+            raw: Outputs.
+            frame: First guess of each event and its error; None for mean and spread of the training energies.
+        """
+        return self.distribution(raw, frame or Frame(self.energy_mean.view(1, 1), self.energy_std.view(1, 1)))
+
     @abstractmethod
-    def forward(self, raw: Tensor) -> EnergyDistribution:
-        """Raw outputs (B, n_outputs) -> distribution of B events."""
-
-    def energy(self, raw: Tensor) -> Tensor:
-        """Raw numbers to energies, any shape, [GeV]; in full precision, also under autocast."""
-        return self.energy_mean + self.energy_std * raw.to(self.energy_mean.dtype)
-
-    def width(self, raw: Tensor) -> Tensor:
-        """Raw numbers to widths, any shape, [GeV]: softplus keeps them positive and their gradients finite."""
-        return self.energy_std * positive(raw.to(self.energy_std.dtype))
+    def distribution(self, raw: Tensor, frame: Frame) -> EnergyDistribution:
+        """Raw outputs (B, n_outputs), measured in the frame, -> distribution of B events."""
 
 
 def positive(raw: Tensor) -> Tensor:
@@ -167,8 +189,8 @@ class PointHead(Head):
     def __init__(self, config: PointHeadConfig, energy_mean: float, energy_std: float) -> None:
         super().__init__(1, energy_mean, energy_std)
 
-    def forward(self, raw: Tensor) -> PointEnergy:
-        return PointEnergy(self.energy(raw[:, 0]))
+    def distribution(self, raw: Tensor, frame: Frame) -> PointEnergy:
+        return PointEnergy(frame.energy(raw)[:, 0])
 
 
 class NormalHead(Head):
@@ -177,8 +199,8 @@ class NormalHead(Head):
     def __init__(self, config: NormalHeadConfig, energy_mean: float, energy_std: float) -> None:
         super().__init__(2, energy_mean, energy_std)
 
-    def forward(self, raw: Tensor) -> NormalEnergy:
-        return NormalEnergy(self.energy(raw[:, 0]), self.width(raw[:, 1]))
+    def distribution(self, raw: Tensor, frame: Frame) -> NormalEnergy:
+        return NormalEnergy(frame.energy(raw[:, :1])[:, 0], frame.width(raw[:, 1:])[:, 0])
 
 
 class TruncatedNormalHead(Head):
@@ -188,10 +210,10 @@ class TruncatedNormalHead(Head):
         super().__init__(2, energy_mean, energy_std)
         self.low, self.high = config.low, config.high
 
-    def forward(self, raw: Tensor) -> TruncatedNormalEnergy:
-        location = self.energy(raw[:, 0])
+    def distribution(self, raw: Tensor, frame: Frame) -> TruncatedNormalEnergy:
+        location = frame.energy(raw[:, :1])[:, 0]
         ends = (torch.full_like(location, end) for end in (self.low, self.high))
-        return TruncatedNormalEnergy(location, self.width(raw[:, 1]), *ends)
+        return TruncatedNormalEnergy(location, frame.width(raw[:, 1:])[:, 0], *ends)
 
 
 class LogNormalHead(Head):
@@ -200,9 +222,11 @@ class LogNormalHead(Head):
     def __init__(self, config: LogNormalHeadConfig, energy_mean: float, energy_std: float) -> None:
         super().__init__(2, energy_mean, energy_std)
 
-    def forward(self, raw: Tensor) -> LogNormalEnergy:
+    def distribution(self, raw: Tensor, frame: Frame) -> LogNormalEnergy:
         raw = raw.to(self.energy_mean.dtype)
-        return LogNormalEnergy(self.energy_mean.log() + raw[:, 0], positive(raw[:, 1]))
+        # a first guess below its error has no logarithm to speak of
+        centre = torch.maximum(frame.centre, frame.unit)[:, 0].log()
+        return LogNormalEnergy(centre + raw[:, 0], positive(raw[:, 1]))
 
 
 class NormalMixtureHead(Head):
@@ -216,9 +240,9 @@ class NormalMixtureHead(Head):
 
     start: Tensor
 
-    def forward(self, raw: Tensor) -> NormalMixtureEnergy:
+    def distribution(self, raw: Tensor, frame: Frame) -> NormalMixtureEnergy:
         location, width, weight = raw.to(self.energy_mean.dtype).chunk(3, 1)
-        return NormalMixtureEnergy(weight.log_softmax(1), self.energy(location + self.start), self.width(width))
+        return NormalMixtureEnergy(weight.log_softmax(1), frame.energy(location + self.start), frame.width(width))
 
 
 class QuantilesHead(Head):
@@ -231,8 +255,8 @@ class QuantilesHead(Head):
         self.register_buffer("level", torch.tensor(config.levels))
         self.n_below = min(range(len(config.levels)), key=lambda k: abs(config.levels[k] - 0.5))
 
-    def forward(self, raw: Tensor) -> QuantileEnergy:
-        centre, step = self.energy(raw[:, :1]), self.width(raw[:, 1:])
+    def distribution(self, raw: Tensor, frame: Frame) -> QuantileEnergy:
+        centre, step = frame.energy(raw[:, :1]), frame.width(raw[:, 1:])
         below, above = step[:, : self.n_below], step[:, self.n_below :]
         energy = torch.cat([centre - below.flip(1).cumsum(1).flip(1), centre, centre + above.cumsum(1)], 1)
         return QuantileEnergy(self.level.expand_as(energy), energy)
@@ -247,9 +271,9 @@ class GaussianAnsatzHead(Head):
             nn.Linear(config.n_context + 1, config.width), nn.SiLU(), nn.Linear(config.width, 1)
         )
 
-    def forward(self, raw: Tensor) -> GaussianAnsatzEnergy:
+    def distribution(self, raw: Tensor, frame: Frame) -> GaussianAnsatzEnergy:
         raw = raw.to(self.energy_mean.dtype)
-        location, offset, context = self.energy(raw[:, 0]), raw[:, 1], raw[:, 2:]
+        location, offset, context = frame.energy(raw[:, :1])[:, 0], raw[:, 1], raw[:, 2:]
 
         def precision(energy: Tensor) -> Tensor:
             """1 / width at energies (B, M)."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from showercal.errors import RecipeError
 from showercal.models._distribution import EnergyDistribution
-from showercal.models._heads import Head, HeadConfig, PointHeadConfig, build_head
+from showercal.models._heads import Frame, Head, HeadConfig, PointHeadConfig, build_head
 from showercal.models._lit_layers import convolution_pair
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -44,7 +44,27 @@ class ConvNetConfig(BaseModel):
     head: HeadConfig = PointHeadConfig()
 
 
-NetworkConfig = Annotated[DenseNetConfig | ConvNetConfig, Field(discriminator="name")]
+class DeepSetsConfig(BaseModel):
+    """A network on the set of lit cells: dense layers on each, summed over the event, then dense layers.
+
+    Args:
+        hits: The input that is a set: points or neighbourhoods.
+        start: A ``linear_energy`` input, from which the answer is measured in units of its error; None for none.
+        hit_widths: Units of the layers on each cell.
+        widths: Units of the layers on the sum and all other inputs.
+        head: From the outputs to a distribution.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Literal["deep_sets"] = "deep_sets"
+    hits: str
+    start: str | None = None
+    hit_widths: tuple[int, ...] = Field(default=(32, 32), min_length=2)
+    widths: tuple[int, ...] = (48, 32)
+    head: HeadConfig = PointHeadConfig()
+
+
+NetworkConfig = Annotated[DenseNetConfig | ConvNetConfig | DeepSetsConfig, Field(discriminator="name")]
 
 
 class DenseNet(nn.Module):
@@ -119,6 +139,60 @@ class ConvNet(nn.Module):
         return distribution
 
 
+class DeepSets(nn.Module):
+    """Layers on each lit cell, a sum over the cells of each event, layers on the sum; SiLU between them.
+
+    Every layer of the calorimeter has an offset of its own in the first layer, so that the same signal may mean more in
+    one depth than in another. Sums are normalised over the batch, as they span several orders of magnitude.
+
+    Args:
+        shapes: Shape of each input for one event.
+        hits: Name of the set.
+        start: Name of the first guess and its error, shape (B, 2), [GeV]; None for none.
+        hit_widths, widths: Units of the layers on cells and on events.
+        head: From the outputs to a distribution.
+
+    References:
+        M. Zaheer et al., arXiv:1703.06114; P. Komiske, E. Metodiev, J. Thaler, arXiv:1810.05165 (energy flow networks).
+    """
+
+    def __init__(
+        self,
+        shapes: Shapes,
+        hits: str,
+        start: str | None,
+        hit_widths: tuple[int, ...],
+        widths: tuple[int, ...],
+        head: Head,
+    ) -> None:
+        super().__init__()
+        self.hits, self.start = hits, start
+        self.others = sorted(set(shapes) - {hits, start})
+        n_layers, n_values = shapes[hits]
+        self.depth = nn.Embedding(n_layers, hit_widths[0])
+        self.first = nn.Linear(n_values, hit_widths[0])
+        self.second = dense_layers(hit_widths[0], hit_widths[1:-1], hit_widths[-1], nn.SiLU)
+        self.norm = nn.BatchNorm1d(hit_widths[-1], affine=False, momentum=0.02)
+        n_others = sum(int(torch.Size(shapes[name]).numel()) for name in self.others)
+        self.layers = dense_layers(hit_widths[-1] + n_others, widths, head.n_outputs, nn.SiLU)
+        self.head = head
+        initialise(self)
+        nn.init.zeros_(self.depth.weight)
+        # the training begins at the first guess
+        nn.init.zeros_(self.layers[-1].weight)  # type: ignore[arg-type]
+
+    def forward(self, features: Mapping[str, Tensor]) -> EnergyDistribution:
+        """Features, the hits (H, F) with their event and layer among them, -> distribution of B events."""
+        hidden = self.first(features[self.hits]) + self.depth(features[f"{self.hits}_layer"])
+        hidden = functional.silu(self.second(functional.silu(hidden))).float()
+        total = hidden.new_zeros(len(features[f"{self.hits}_count"]), hidden.shape[1])
+        total = self.norm(total.index_add(0, features[f"{self.hits}_event"], hidden))
+        raw = self.layers(torch.cat([total, *(features[name].flatten(1) for name in self.others)], 1))
+        frame = None if self.start is None else Frame(*features[self.start].tensor_split(2, 1))
+        distribution: EnergyDistribution = self.head(raw, frame)
+        return distribution
+
+
 def valid_convolution(grid: Tensor, convolution: nn.Conv3d) -> Tensor:
     """A valid convolution whose kernel covers most of the grid across, as a product of matrices.
 
@@ -147,11 +221,13 @@ def valid_convolution(grid: Tensor, convolution: nn.Conv3d) -> Tensor:
     return total.view(B, n_z, n_x, n_y, out) + convolution.bias
 
 
-def dense_layers(n_inputs: int, widths: tuple[int, ...], n_outputs: int) -> nn.Sequential:
-    """Linear layers with ReLU between them; the last one is linear."""
+def dense_layers(
+    n_inputs: int, widths: tuple[int, ...], n_outputs: int, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Linear layers with an activation between them; the last one is linear."""
     layers: list[nn.Module] = []
     for width in widths:
-        layers += [nn.Linear(n_inputs, width), nn.ReLU()]
+        layers += [nn.Linear(n_inputs, width), activation()]
         n_inputs = width
     stack = nn.Sequential(*layers, nn.Linear(n_inputs, n_outputs))
     initialise(stack)
@@ -168,10 +244,12 @@ def initialise(module: nn.Module) -> None:
 
 
 def build_network(
-    config: DenseNetConfig | ConvNetConfig, shapes: Shapes, energy_mean: float, energy_std: float
+    config: DenseNetConfig | ConvNetConfig | DeepSetsConfig, shapes: Shapes, energy_mean: float, energy_std: float
 ) -> nn.Module:
     """The network of a configuration, for inputs of the given shapes and a target of the given scale."""
     head = build_head(config.head, energy_mean, energy_std)
     if isinstance(config, DenseNetConfig):
         return DenseNet(shapes, config.widths, head)
+    if isinstance(config, DeepSetsConfig):
+        return DeepSets(shapes, config.hits, config.start, config.hit_widths, config.widths, head)
     return ConvNet(shapes, config.channels, config.widths, head)

@@ -62,7 +62,7 @@ class Memory(Callback):
         )
         if loss < self.best_loss or self.keep_last:
             self.best_loss = loss
-            self.best_weights = {k: v.detach().clone() for k, v in module.network.state_dict().items()}
+            self.best_weights = {k: v.detach().clone() for k, v in module.judged.state_dict().items()}
 
     def state_dict(self) -> dict[str, Any]:
         return {"history": self.history, "best_loss": self.best_loss, "best_weights": self.best_weights}

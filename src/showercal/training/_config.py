@@ -75,6 +75,8 @@ class TrainingConfig(_Options):
         schedule: Of the learning rate.
         gradient_clip: Largest norm of the gradient; None for no limit.
         patience: Epochs without a better validation loss before stopping; None never stops early.
+        averaging: Average the weights over the steps, each past step counting this much less than the next (0.998: some
+            500 steps), and judge and keep the average; None keeps the weights themselves.
         augmentation: None for none.
         precision: ``auto`` is bf16 autocast on CUDA and on CPUs that compute in it, float32 elsewhere.
         device: ``auto`` is CUDA when present.
@@ -89,6 +91,7 @@ class TrainingConfig(_Options):
     schedule: ScheduleConfig = ConstantSchedule()
     gradient_clip: float | None = Field(default=None, gt=0)
     patience: int | None = Field(default=None, ge=1)
+    averaging: float | None = Field(default=None, gt=0, lt=1)
     augmentation: AugmentationConfig | None = None
     precision: Literal["auto", "float32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from showercal.features import GridAugmentation
 from showercal.losses import Loss, distance_correlation
@@ -48,6 +50,7 @@ class EnergyRegression(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
+        self.averaged = None if config.averaging is None else _average_of(network, config.averaging)
         self.config = config
         self.loss = loss
         self.decorrelation = decorrelation
@@ -72,8 +75,17 @@ class EnergyRegression(lightning.LightningModule):
             loss = loss + self.decorrelation(error, batch.energy_true)
         return loss
 
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is judged and kept: the averaged one, where there is one."""
+        return self.network if self.averaged is None else self.averaged.module
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        distribution = self.network(batch.features)
+        distribution = self.judged(batch.features)
         self._add("validation", self.loss(distribution, batch.energy_true), len(batch))
         if sum(len(truth) for _, truth in self._judged) < _N_DEPENDENCE:
             self._judged.append((distribution.mean, batch.energy_true))
@@ -150,3 +162,14 @@ class EnergyRegression(lightning.LightningModule):
         total, count = self._sums[part]
         # stays a tensor: reading it here would make a GPU wait at every step
         self._sums[part] = (total + loss.detach().double() * n, count + n)  # type: ignore[assignment]
+
+
+def _average_of(network: nn.Module, decay: float) -> AveragedModel:
+    """The running average of a network's weights; buffers are those of the last step."""
+
+    def update(average: Sequence[Tensor], current: Sequence[Tensor], n_averaged: Tensor | int) -> None:
+        # until 1 / (1 - decay) steps are done, all of them count alike: the first ones do not linger
+        n = int(n_averaged)
+        torch._foreach_lerp_(list(average), list(current), 1 - min(decay, n / (n + 1)))
+
+    return AveragedModel(network, multi_avg_fn=update)

@@ -23,7 +23,15 @@ from torch import nn
 from showercal.errors import ModelFileError, RecipeError, check_fitted, nearest
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import FeatureConfig, FeatureExtractor, FeatureGraph, Points, Voxels
+from showercal.features import (
+    FeatureConfig,
+    FeatureExtractor,
+    FeatureGraph,
+    LinearEnergy,
+    Neighbourhoods,
+    Points,
+    Voxels,
+)
 from showercal.losses import (
     BoundaryConfig,
     FittedWidth,
@@ -34,7 +42,7 @@ from showercal.losses import (
     build_loss,
     fit_width,
 )
-from showercal.models import EnergyDistribution, NetworkConfig, NetworkGraph, build_network
+from showercal.models import DeepSetsConfig, EnergyDistribution, NetworkConfig, NetworkGraph, build_network
 from showercal.prediction import Prediction
 from showercal.training._batches import Batches, generator
 from showercal.training._callbacks import EpochCheckpoint, Memory, Patience
@@ -81,10 +89,27 @@ class NetworkMethodConfig(BaseModel):
             raise ValueError(
                 "a decorrelation keeps the last epoch, so that training.patience has no meaning: leave it out"
             )
-        points = [name for name, spec in self.features.items() if isinstance(spec, Points)]
-        if points:
-            raise ValueError(f"{self.network.name} takes no points; leave out {points}")
+        _check_inputs(self.network, self.features)
         return self
+
+
+def _check_inputs(network: NetworkConfig, features: FeatureConfig) -> None:
+    """Refuse inputs of a kind that the network does not take."""
+    sets = {name for name, spec in features.items() if isinstance(spec, Points | Neighbourhoods)}
+    if isinstance(network, DeepSetsConfig):
+        if network.hits not in sets:
+            raise ValueError(
+                f"network.hits {network.hits!r} is not an input of kind points or neighbourhoods; "
+                f"{nearest(network.hits, features)}"
+            )
+        if network.start is not None and not isinstance(features.get(network.start), LinearEnergy):
+            raise ValueError(
+                f"network.start {network.start!r} is not an input of kind linear_energy; "
+                f"{nearest(network.start, features)}"
+            )
+        sets -= {network.hits}
+    if sets:
+        raise ValueError(f"{network.name} does not take the points or neighbourhoods {sorted(sets)}: leave them out")
 
 
 _NEEDS: Final = {"quantile": ("quantiles",), "mutual_information": ("gaussian_ansatz",)}
@@ -105,6 +130,11 @@ def _check_loss(loss: LossConfig, head: str, start_from: str | None) -> None:
             raise ValueError(f"loss boundary trains a location: set network.head.kind to point or normal; got {head}")
         if isinstance(loss.sigma, PredictedWidth) and head != "normal":
             raise ValueError("loss.sigma.kind predicted needs a head with a width: set network.head to {kind: normal}")
+        if loss.train_width and (head != "normal" or isinstance(loss.sigma, PredictedWidth)):
+            raise ValueError(
+                "loss.train_width trains the width of head {kind: normal} beside a location with another sigma; got "
+                f"head {head} and loss.sigma.kind {loss.sigma.kind}"
+            )
         if isinstance(loss.sigma, FittedWidth) and start_from is None:
             raise ValueError("loss.sigma.kind fitted is fitted to another method's errors: name it in start_from")
 
