@@ -2,7 +2,7 @@
 
     python benchmarks/keras_convnet.py [batch size]        # in an environment with tensorflow-cpu and tf-keras
 
-The peer of `convnet_training.py`: the published architecture through Keras' own `fit` and `predict`, float32, data in
+The peer of `electron_networks.py`: the published architecture through Keras' own `fit` and `predict`, float32, data in
 memory and already batched, no augmentation. Medians over epochs, and the best.
 """
 
