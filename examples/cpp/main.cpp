@@ -24,7 +24,7 @@ void apply(const showercal::ShowerCalibration& calibration, const std::string& p
     for (std::size_t i = 0; i < numbers.size(); ++i) {
       std::cout << numbers[i] << ' ' << energy[i];
       if (calibration.hasWidth()) std::cout << ' ' << width[i];
-      std::cout << '\n';
+      std::cout << ' ' << calibration.isOutsideTraining(energy[i]) << '\n';
     }
   }
 }
@@ -33,7 +33,7 @@ void run(const std::string& model, const std::vector<std::string>& paths) {
   const showercal::ShowerCalibration calibration(model);
   std::cout << "# method '" << calibration.metadata("method") << "' of study '" << calibration.metadata("study")
             << "' for calorimeter '" << calibration.metadata("geometry_name") << "'; energies in GeV\n"
-            << (calibration.hasWidth() ? "event energy width\n" : "event energy\n")
+            << (calibration.hasWidth() ? "event energy width outside\n" : "event energy outside\n")
             << std::setprecision(7);  // what a float holds
   for (const std::string& path : paths) apply(calibration, path);
   if (!std::cout.flush()) throw std::runtime_error("the output cannot be written");

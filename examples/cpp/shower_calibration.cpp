@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <fstream>
+#include <locale>
+#include <sstream>
 #include <stdexcept>
 
 namespace showercal {
@@ -66,6 +68,7 @@ ShowerCalibration::ShowerCalibration(const std::string& path, int n_threads)
     throw std::runtime_error(path_ + ": has format " + format + " of showercal's models; this program reads format " +
                              kFormat + ": take the program that comes with showercal " + metadata("version"));
   has_width_ = metadata("has_width") == "true";
+  readEnergyRange();
   checkInputs();
 }
 
@@ -98,6 +101,16 @@ Energies ShowerCalibration::calibrate(const Batch& batch) const {
     throw std::runtime_error(path_ + ": refuses the events; are all cells of the calorimeter '" +
                              metadata("geometry_name") + "'? ONNX Runtime says: " + fault.what());
   }
+}
+
+/// The metadata hold it as "[0.2, 10.0]".
+void ShowerCalibration::readEnergyRange() {
+  std::istringstream text(metadata("energy_range"));
+  text.imbue(std::locale::classic());
+  char bracket, comma;
+  if (!(text >> bracket >> energy_low_ >> comma >> energy_high_))
+    throw std::runtime_error(path_ + ": has damaged metadata 'showercal.energy_range': " + text.str() +
+                             "; export the method again");
 }
 
 void ShowerCalibration::checkInputs() {

@@ -55,6 +55,11 @@ class ShowerCalibration {
   /// Whether the model gives a width.
   bool hasWidth() const { return has_width_; }
 
+  /// Whether a calibrated energy lies outside the true energies of the training, or is not a number: extrapolated.
+  ///
+  /// @param energy Calibrated energy, [GeV].
+  bool isOutsideTraining(float energy) const { return !(energy >= energy_low_ && energy <= energy_high_); }
+
   /// What the file says of itself, e.g. "method", "study", "version", "geometry_name", "geometry_fingerprint".
   ///
   /// @throws std::runtime_error If it says nothing of that name.
@@ -67,6 +72,7 @@ class ShowerCalibration {
   Energies calibrate(const Batch& batch) const;
 
  private:
+  void readEnergyRange();
   void checkInputs();
   void checkBatch(const Batch& batch) const;
 
@@ -75,6 +81,7 @@ class ShowerCalibration {
   mutable Ort::Session session_;  // its Run is not const, but meant to be called from many threads
   std::vector<std::string> fields_;
   bool has_width_;
+  double energy_low_, energy_high_;  // of the training, [GeV]
 };
 
 }  // namespace showercal

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from exported import change_metadata
 from samples import toy_showers
 from showercal import Events
 from showercal.export import export_method
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "examples" / "cpp"
 # Where .ci/run puts the headers, and where Debian's package does.
 HEADERS = (ROOT / "build" / "onnxruntime-headers", Path("/usr/include/onnxruntime"))
+RANGE = (2.5, 5.0)  # even two epochs of training predict some energies in it and some not in it
 COLUMNS = ["cells.energy", "cells.tracks", "n_lit", "cells.id"]  # in another order than the model's
 
 SUMS = {"sums": {"kind": "layer_sums", "values": ["cells.tracks", "cells.energy"]}}
@@ -93,7 +95,7 @@ def exports(events: Events, tmp_path_factory: pytest.TempPathFactory) -> dict[st
             method.progress = False
         method.fit(events[:300], events[300:])
         path = folder / f"{name}.onnx"
-        export_method(method, path, events, name=name, study="toys", energy_range=(0.2, 10.0))
+        export_method(method, path, events, name=name, study="toys", energy_range=RANGE)
         made[name] = path, method.predict(events)
     return made
 
@@ -121,15 +123,17 @@ def test_prints_pythons_numbers(
     model, expected = exports[name]
     first, header, *rows = run(program, model, hits).splitlines()
     assert first == f"# method '{name}' of study 'toys' for calorimeter 'toy-sandwich'; energies in GeV"
-    assert header == ("event energy width" if expected.has_width else "event energy")
+    assert header == ("event energy width outside" if expected.has_width else "event energy outside")
     one_thread = onnxruntime.SessionOptions()
     one_thread.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, one_thread)
     inputs = flat_fields(events, [one.name for one in session.get_inputs()])
     outputs = session.run(None, inputs)
+    outside = ~((outputs[0] >= RANGE[0]) & (outputs[0] <= RANGE[1]))
+    assert 0 < outside.sum() < len(events)
     assert rows == [
-        " ".join([str(event), *(f"{value:.7g}" for value in values)])
-        for event, values in enumerate(zip(*outputs, strict=True))
+        " ".join([str(event), *(f"{value:.7g}" for value in values), str(int(is_outside))])
+        for event, (*values, is_outside) in enumerate(zip(*outputs, outside, strict=True))
     ]
     table = np.array([row.split() for row in rows], dtype=np.float64)
     np.testing.assert_allclose(table[:, 1], expected.median, rtol=1e-5, atol=1e-7)
@@ -174,24 +178,22 @@ def test_files_that_are_not_ours_are_refused(program: Path, line: Path, hits: Pa
     assert "nowhere.txt: cannot be read" in run(program, line, tmp_path / "nowhere.txt", ok=False)
     assert "ONNX Runtime cannot load it" in run(program, hits, hits, ok=False)
 
-    model = onnx.load(line)
-    for prop in model.metadata_props:
-        if prop.key == "showercal.format":
-            prop.value = "2"
-    onnx.save(model, tmp_path / "later.onnx")
-    assert "has format 2 of showercal's models; this program reads format 1" in run(
-        program, tmp_path / "later.onnx", hits, ok=False
-    )
-    del model.metadata_props[:]
-    onnx.save(model, tmp_path / "foreign.onnx")
-    assert "is not a model of showercal" in run(program, tmp_path / "foreign.onnx", hits, ok=False)
+    later = change_metadata(line, tmp_path / "later.onnx", format="2")
+    assert "has format 2 of showercal's models; this program reads format 1" in run(program, later, hits, ok=False)
+    damaged = change_metadata(line, tmp_path / "damaged.onnx", energy_range="wide")
+    complaint = "has damaged metadata 'showercal.energy_range': wide; export the method again"
+    assert complaint in run(program, damaged, hits, ok=False)
+    foreign = change_metadata(line, tmp_path / "foreign.onnx", format=None)
+    assert "is not a model of showercal" in run(program, foreign, hits, ok=False)
 
     images = onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, ["B", 4])
     node = onnx.helper.make_node("ReduceSum", ["image"], ["energy"])
     energy = onnx.helper.make_tensor_value_info("energy", onnx.TensorProto.FLOAT, [1, 1])
     graph = onnx.helper.make_graph([node], "images", [images], [energy])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=10)
-    onnx.helper.set_model_props(model, {"showercal.format": "1", "showercal.has_width": "false"})
+    onnx.helper.set_model_props(
+        model, {"showercal.format": "1", "showercal.has_width": "false", "showercal.energy_range": "[0.0, 1.0]"}
+    )
     onnx.save(model, tmp_path / "images.onnx")
     complaint = "input 'image' has another type or 2 axes; this program takes one number per hit or event, no images"
     assert complaint in run(program, tmp_path / "images.onnx", hits, ok=False)
