@@ -32,10 +32,14 @@ SUMS = {"sums": {"kind": "layer_sums", "values": ["cells.tracks", "cells.energy"
 METHODS: dict[str, dict[str, Any]] = {
     "line": {"kind": "straight_line"},
     "trees": {"kind": "trees", "features": SUMS, "min_events_per_leaf": 5},
-    "network": {
+    "deep_sets": {
         "kind": "network",
-        "network": {"name": "fcn", "widths": [32], "head": {"kind": "normal"}},
-        "features": {**SUMS, "table": {"kind": "table", "values": ["n_lit"]}},
+        "network": {"name": "deep_sets", "hits": "hits", "start": "start", "head": {"kind": "normal"}},
+        "features": {
+            "hits": {"kind": "neighbourhoods", "values": ["cells.tracks", "cells.energy"]},
+            "start": {"kind": "linear_energy", "values": ["cells.tracks"]},
+            "table": {"kind": "table", "values": ["n_lit"]},
+        },
         "loss": {"kind": "nll"},
         "training": {"epochs": 2, "batch_size": 50},
     },

@@ -185,7 +185,8 @@ class DeepSets(nn.Module):
         """Features, the hits (H, F) with their event and layer among them, -> distribution of B events."""
         hidden = self.first(features[self.hits]) + self.depth(features[f"{self.hits}_layer"])
         hidden = functional.silu(self.second(functional.silu(hidden))).float()
-        total = hidden.new_zeros(len(features[f"{self.hits}_count"]), hidden.shape[1])
+        # not len(), which would become a constant in an exported graph
+        total = hidden.new_zeros(features[f"{self.hits}_count"].shape[0], hidden.shape[1])
         total = self.norm(total.index_add(0, features[f"{self.hits}_event"], hidden))
         raw = self.layers(torch.cat([total, *(features[name].flatten(1) for name in self.others)], 1))
         frame = None if self.start is None else Frame(*features[self.start].tensor_split(2, 1))
