@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 
 from showercal import Events, detector
 
@@ -27,3 +30,10 @@ def toy_showers(n_events: int, seed: int = 1) -> Events:
     array = ak.zip({"energy_true": energy, "cells": ak.zip(cells)}, depth_limit=1)
     units = {"energy_true": "GeV", "cells.id": "1", "cells.energy": "GeV", "cells.tracks": "1"}
     return Events(array, units, detector("toy-sandwich").to_dict(), {"generator": "toy_showers", "seed": seed})
+
+
+def darkened(events: Events, which: NDArray[np.intp]) -> Events:
+    """The events, of which some lose all their cells."""
+    keep = np.isin(np.arange(len(events)), which, invert=True)
+    cells = events.array.cells
+    return replace(events, array=ak.with_field(events.array, cells[keep & (cells.id >= 0)], "cells"))

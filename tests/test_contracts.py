@@ -1,4 +1,4 @@
-"""The contract of every registered method: fit, predict, save, load, refuse."""
+"""The contract of every registered method: fit, predict, save, load, export, refuse."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,15 +10,20 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from samples import toy_showers
+from samples import darkened, toy_showers
 from showercal import Estimator, Events, detector
+from showercal.calibration import BiasCorrection, WidthRecalibration
 from showercal.errors import DataError, ModelFileError, NotFittedError, NoWidthError
+from showercal.export import check_parity, export_method, flat_fields
+from showercal.prediction import Prediction
 from showercal.training import METHODS, MethodConfig, NetworkRegressor, build_method, load_method
 
 TRACKS = ("cells.tracks",)
 GRID = {"grid": {"kind": "voxels", "values": TRACKS}}
 SUMS = {"sums": {"kind": "layer_sums", "values": TRACKS}}
 QUICK = {"epochs": 2, "batch_size": 50, "augmentation": {"input": "grid"}}
+
+ENDS = (0.2, 10.0)  # of the energies of the toy
 
 # every registered kind must be here; networks with every architecture and head
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -58,7 +63,25 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "loss": {"kind": "boundary", "low": 0, "high": 10, "train_width": True},
         "training": {"epochs": 2, "batch_size": 50, "averaging": 0.9},
     },
+    **{
+        f"fcn-{head['kind']}": {
+            "kind": "network",
+            "network": {"name": "fcn", "widths": [32], "head": head},
+            "features": SUMS,
+            "loss": {"kind": loss},
+            "training": {"epochs": 5, "batch_size": 20, "learning_rate": 0.01},
+        }
+        for head, loss in (
+            ({"kind": "truncated_normal", "low": 0, "high": 10.5}, "nll"),
+            ({"kind": "log_normal"}, "nll"),
+            ({"kind": "normal_mixture"}, "nll"),
+            ({"kind": "quantiles"}, "quantile"),
+            ({"kind": "gaussian_ansatz"}, "mutual_information"),
+        )
+    },
 }
+# Bias correction and recalibration of the width with which a method is exported: another pair for each one in turn.
+CALIBRATIONS = (("line", "scale"), ("power", "isotonic"), ("spline", "conformal"))
 
 
 def build(name: str) -> Estimator:
@@ -119,6 +142,56 @@ def test_says_whether_it_has_a_width(fitted: Estimator, events: Events) -> None:
             _ = prediction.std
 
 
+@pytest.mark.parametrize("is_calibrated", [False, True])
+def test_exported_it_gives_the_same_numbers(
+    fitted: Estimator, events: Events, tmp_path: Path, request: pytest.FixtureRequest, is_calibrated: bool
+) -> None:
+    """To 1e-5, in batches of other sizes than it was traced with, and for events without any lit cell."""
+    import onnxruntime
+
+    name = request.node.callspec.params["fitted"]
+    bias, width = calibration(name, fitted, events) if is_calibrated else (None, None)
+    path = tmp_path / "model.onnx"
+    done = export_method(fitted, path, events, bias=bias, recalibration=width, name=name, energy_range=ENDS)
+    assert done.parity.worst <= 1e-5
+    session = onnxruntime.InferenceSession(path)
+    dark = darkened(events, np.arange(0, 300, 2))
+    for some in (events[:1], events[:3], events[100:230], dark[1:130], dark[:1], dark[np.array([0, 2, 8])]):
+        expected = fitted.predict(some)
+        if bias is not None:
+            expected = bias.apply(expected)
+        if width is not None:
+            expected = width.apply(expected)
+        fields = flat_fields(some, [one.name for one in session.get_inputs()])
+        outputs = dict(zip([one.name for one in session.get_outputs()], session.run(None, fields), strict=True))
+        check_parity(outputs_of(expected), {k: v.astype(np.float64) for k, v in outputs.items()}, ENDS[1])
+        assert outputs.keys() == outputs_of(expected).keys()
+
+
+def calibration(name: str, fitted: Estimator, events: Events) -> tuple[BiasCorrection, WidthRecalibration | None]:
+    """Both, fitted to these events."""
+    form, of_width = CALIBRATIONS[list(CONFIGS).index(name) % len(CALIBRATIONS)]
+    prediction = fitted.predict(events)
+    bias = BiasCorrection(form, n_bins=4).fit(events.energy_true, prediction)  # type: ignore[arg-type]
+    corrected = bias.apply(prediction)
+    if not corrected.has_width:
+        return bias, None
+    return bias, WidthRecalibration(of_width).fit(events.energy_true, corrected)  # type: ignore[arg-type]
+
+
+def outputs_of(prediction: Prediction) -> dict[str, Any]:
+    """What an exported file is to say."""
+    width = {"width": prediction.sigma68} if prediction.has_width else {}
+    return {"energy": prediction.median, **width}
+
+
+def test_every_form_of_calibration_is_exported() -> None:
+    with_width = [
+        place for place, config in enumerate(CONFIGS.values()) if config.get("network", {}).get("head") is not None
+    ]
+    assert {place % len(CALIBRATIONS) for place in with_width} == set(range(len(CALIBRATIONS)))
+
+
 def test_refuses_another_detector(fitted: Estimator, events: Events) -> None:
     other = replace(detector("toy-sandwich"), cell_x=70.0, name="narrow").to_dict()
     with pytest.raises(DataError, match="trained on 'toy-sandwich'"):
@@ -131,6 +204,8 @@ def test_refuses_to_predict_or_save_before_fit(name: str, events: Events, tmp_pa
         build(name).predict(events)
     with pytest.raises(NotFittedError, match="call fit"):
         build(name).save(tmp_path)
+    with pytest.raises(NotFittedError, match="call fit"):
+        build(name).graph()
 
 
 @pytest.mark.parametrize("name", CONFIGS)

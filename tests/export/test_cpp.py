@@ -16,8 +16,7 @@ from pydantic import TypeAdapter
 from exported import change_metadata
 from samples import toy_showers
 from showercal import Events
-from showercal.export import export_method
-from showercal.export._fields import flat_fields
+from showercal.export import export_method, flat_fields
 from showercal.prediction import Prediction
 from showercal.training import MethodConfig, NetworkRegressor, build_method
 

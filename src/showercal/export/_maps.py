@@ -7,7 +7,7 @@ import torch
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor, nn
 
-from showercal.calibration import EnergyMap, LineMap, PowerMap
+from showercal.calibration import EnergyMap, LineMap, PowerMap, SplineMap
 
 
 class LineGraph(nn.Module):
@@ -15,11 +15,11 @@ class LineGraph(nn.Module):
 
     def __init__(self, line: LineMap) -> None:
         super().__init__()
-        self.line = line
+        _keep(self, c0=line.c0, c1=line.c1)
 
     def forward(self, energy: Tensor) -> Tensor:
         """Predicted -> corrected energy, any shape, [GeV]."""
-        return (energy - self.line.c1) / self.line.c0
+        return (energy - self.get_buffer("c1")) / self.get_buffer("c0")
 
 
 class PowerGraph(nn.Module):
@@ -27,40 +27,38 @@ class PowerGraph(nn.Module):
 
     def __init__(self, power: PowerMap) -> None:
         super().__init__()
-        self.power = power
+        pred_low = power.c0 * power.energy_low**power.c1
+        slope_low = power.energy_low / (power.c1 * pred_low)
+        _keep(self, c0=power.c0, exponent=1 / power.c1, pred_low=pred_low, slope_low=slope_low)
 
     def forward(self, energy: Tensor) -> Tensor:
         """Predicted -> corrected energy, any shape, [GeV]."""
-        c0, c1 = self.power.c0, self.power.c1
-        pred_low = c0 * self.power.energy_low**c1
-        above = (energy.clamp(min=pred_low) / c0) ** (1 / c1)
-        slope_low = self.power.energy_low / (c1 * pred_low)
-        result: Tensor = above + slope_low * (energy - pred_low).clamp(max=0)
+        pred_low = self.get_buffer("pred_low")
+        above = (torch.maximum(energy, pred_low) / self.get_buffer("c0")) ** self.get_buffer("exponent")
+        result: Tensor = above + self.get_buffer("slope_low") * (energy - pred_low).clamp(max=0)
         return result
 
 
 class SplineGraph(nn.Module):
     """`SplineMap` on tensors: the coefficients of its cubics, and its straight tails."""
 
-    def __init__(
-        self, knots: tuple[float, ...], energy: tuple[float, ...], slope_low: float, slope_high: float
-    ) -> None:
+    def __init__(self, spline: SplineMap) -> None:
         super().__init__()
-        cubic = PchipInterpolator(knots, energy)
+        cubic = PchipInterpolator(spline.energy_pred, spline.energy)
         self.register_buffer("knots", torch.from_numpy(np.array(cubic.x)))
         self.register_buffer("coefficients", torch.from_numpy(np.array(cubic.c)))
-        self.first, self.last = knots[0], knots[-1]
-        self.slope_low, self.slope_high = slope_low, slope_high
+        _keep(self, slope_low=spline.slope_low, slope_high=spline.slope_high)
 
     def forward(self, energy: Tensor) -> Tensor:
         """Predicted -> corrected energy, any shape, [GeV]."""
         knots, coefficients = self.get_buffer("knots"), self.get_buffer("coefficients")
-        inside = energy.clamp(self.first, self.last)
+        inside = torch.minimum(torch.maximum(energy, knots[0]), knots[-1])
         piece = (inside[..., None] >= knots[1:-1]).sum(-1)
         c3, c2, c1, c0 = (one[piece] for one in coefficients)
         step = inside - knots[piece]
-        below, above = (energy - self.first).clamp(max=0), (energy - self.last).clamp(min=0)
-        result: Tensor = ((c3 * step + c2) * step + c1) * step + c0 + self.slope_low * below + self.slope_high * above
+        below = self.get_buffer("slope_low") * (energy - knots[0]).clamp(max=0)
+        above = self.get_buffer("slope_high") * (energy - knots[-1]).clamp(min=0)
+        result: Tensor = ((c3 * step + c2) * step + c1) * step + c0 + below + above
         return result
 
 
@@ -68,6 +66,10 @@ def map_graph(energy_map: EnergyMap) -> nn.Module:
     """The module of a correction."""
     if isinstance(energy_map, LineMap):
         return LineGraph(energy_map)
-    if isinstance(energy_map, PowerMap):
-        return PowerGraph(energy_map)
-    return SplineGraph(energy_map.energy_pred, energy_map.energy, energy_map.slope_low, energy_map.slope_high)
+    return PowerGraph(energy_map) if isinstance(energy_map, PowerMap) else SplineGraph(energy_map)
+
+
+def _keep(module: nn.Module, **constants: float) -> None:
+    """Constants as tensors: of plain numbers the tracing keeps the digits of float32 alone."""
+    for name, value in constants.items():
+        module.register_buffer(name, torch.tensor(value, dtype=torch.float64))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
 
 OPSET: Final = 18
 TREES_OPSET: Final = 3  # of ai.onnx.ml: the first with thresholds and leaves in float64
+
+# What PyTorch's exporter says of itself in every export, whatever the module.
+_KNOWN: Final[tuple[tuple[type[Warning], str], ...]] = (
+    (FutureWarning, r"`isinstance\(treespec, LeafSpec\)` is deprecated"),
+    # all fields of cells have H values, and one name is enough
+    (UserWarning, "# The axis name: H will not be used, since it shares the same shape constraints"),
+    # levels that become constants of the graph
+    (UserWarning, "Attempted to insert a get_attr Node with no underlying reference in the owning GraphModule"),
+)
+# where it tells that torchvision is not installed
+_LOGGER: Final = "torch.onnx._internal.exporter._registration"
 
 
 def to_onnx(
@@ -46,8 +59,7 @@ def to_onnx(
     sizes["B + 1"] = sizes["B"] + 1
     shapes = tuple({n: sizes[axis] for n, axis in enumerate(axes[name]) if isinstance(axis, str)} for name in inputs)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _quiet():
             program = torch.onnx.export(
                 graph.eval(),
                 tuple(torch.from_numpy(np.array(values)) for values in inputs.values()),
@@ -68,6 +80,24 @@ def to_onnx(
     onnx.helper.set_model_props(model, dict(metadata))
     onnx.checker.check_model(model, full_check=True)
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the known remarks of the exporter; others are shown."""
+    logger = logging.getLogger(_LOGGER)
+    logger.addFilter(_is_news)
+    try:
+        with warnings.catch_warnings():
+            for category, message in _KNOWN:
+                warnings.filterwarnings("ignore", message, category)
+            yield
+    finally:
+        logger.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("torchvision is not installed")
 
 
 def _embed_trees(model: onnx.ModelProto) -> None:

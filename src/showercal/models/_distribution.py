@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,6 @@ from torch import Tensor
 
 from showercal.errors import NoWidthError
 from showercal.prediction import PointPrediction, Prediction
-
-# Halvings of a bracket of some 20 widths: beyond the digits of float32.
-_HALVINGS = 32
 
 
 class EnergyDistribution(ABC):
@@ -76,20 +73,3 @@ class PointEnergy(EnergyDistribution):
 def joined(batches: Sequence[EnergyDistribution], *names: str) -> dict[str, NDArray[np.float64]]:
     """Tensors of distributions of one kind, those of all batches end to end, by name."""
     return {name: torch.cat([getattr(b, name) for b in batches]).double().cpu().numpy() for name in names}
-
-
-def solve_quantile(cdf: Callable[[Tensor], Tensor], levels: Sequence[float], low: Tensor, high: Tensor) -> Tensor:
-    """Energies at which an increasing cdf reaches the levels, by halving, shape (B, Q).
-
-    Args:
-        cdf: Energies (B, Q) -> fractions (B, Q).
-        levels: Shape (Q,).
-        low, high: Energies between which they lie, shape (B,), [GeV].
-    """
-    wanted = low.new_tensor(levels)
-    low, high = (edge[:, None].expand(len(edge), len(levels)) for edge in (low, high))
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        below = cdf(middle) < wanted
-        low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-    return (low + high) / 2

@@ -175,11 +175,12 @@ class WeightedSums(EnergyGraph):
         super().__init__()
         self.calorimeter = calorimeter
         self.values = values
-        self.offset = offset
+        # a buffer, too: of plain numbers the tracing of a graph keeps the digits of float32 alone
+        self.register_buffer("offset", torch.tensor(offset, dtype=torch.float64))
         self.register_buffer("weights", torch.from_numpy(np.array(weights, dtype=np.float64)))
         self.fields = fields_of([LayerSums(values=values)])
 
     def forward(self, fields: Fields) -> PointEnergy:
         assert self.calorimeter is not None
         sums = torch.cat([layer_sums_of_fields(fields, self.calorimeter, value) for value in self.values], 1)
-        return PointEnergy(sums @ self.get_buffer("weights") + self.offset)
+        return PointEnergy(sums @ self.get_buffer("weights") + self.get_buffer("offset"))
