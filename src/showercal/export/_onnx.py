@@ -51,7 +51,7 @@ def to_onnx(
         metadata: Texts to be written into the file.
 
     Raises:
-        ExportError: If an operation has no form in ONNX.
+        ExportError: If an operation has no form in ONNX, or the number of events became a constant.
     """
     import onnx
 
@@ -74,6 +74,7 @@ def to_onnx(
         raise ExportError(f"this method cannot be written as ONNX: {fault}") from fault
     assert program is not None
     model = program.model_proto
+    _check_free(model)
     _embed_trees(model)
     _tidy(model)
     model.producer_name, model.producer_version = "showercal", metadata["showercal.version"]
@@ -98,6 +99,17 @@ def _quiet() -> Iterator[None]:
 
 def _is_news(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith("torchvision is not installed")
+
+
+def _check_free(model: onnx.ModelProto) -> None:
+    """Refuse a graph that gives as many events as it was traced with, whatever it gets."""
+    for output in model.graph.output:
+        n_events = output.type.tensor_type.shape.dim[0].dim_value
+        if n_events:
+            raise ExportError(
+                f"output {output.name!r} of this method always has {n_events} events; its modules must take sizes from "
+                "tensor.shape, which stay free in a graph, not from len(tensor)"
+            )
 
 
 def _embed_trees(model: onnx.ModelProto) -> None:
