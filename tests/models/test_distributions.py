@@ -38,9 +38,7 @@ DISTRIBUTIONS: dict[str, EnergyDistribution] = {
         uniform(-2, 2, B, 3).log_softmax(1), uniform(0, 10, B, 3), uniform(0.2, 2, B, 3)
     ),
     "quantiles": QuantileEnergy(LEVELS.expand(B, -1), uniform(0.1, 1, B, 6).cumsum(1)),
-    "gaussian_ansatz": GaussianAnsatzEnergy(
-        uniform(-1, 1, B), uniform(0, 10, B), uniform(0.1, 1, B), lambda energy: -torch.ones_like(energy)
-    ),
+    "gaussian_ansatz": GaussianAnsatzEnergy(uniform(0, 10, B), uniform(0.1, 1, B), torch.ones_like),
 }
 
 

@@ -51,7 +51,7 @@ def build_loss(config: LossConfig, fitted_width: Width | None = None) -> Loss:
     if isinstance(config, LogCoshConfig):
         return log_cosh(config.scale)
     if isinstance(config, MutualInformationConfig):
-        return mutual_information(config.n_shifts)
+        return mutual_information(config.n_energies)
     return _WITHOUT_OPTIONS[config.kind]
 
 

@@ -98,14 +98,14 @@ class BoundaryConfig(_Options):
 
 
 class MutualInformationConfig(_Options):
-    """Donsker-Varadhan bound on the mutual information, for head ``gaussian_ansatz``.
+    """Bound on the mutual information of signal and energy (see `mutual_information`), for head ``gaussian_ansatz``.
 
     Args:
-        n_shifts: Energies of other events that each event is held against.
+        n_energies: Energies among which that of an event is to be found; the bound cannot exceed their logarithm.
     """
 
     kind: Literal["mutual_information"] = "mutual_information"
-    n_shifts: int = Field(default=16, ge=1)
+    n_energies: int = Field(default=64, ge=2)
 
 
 LossConfig = Annotated[

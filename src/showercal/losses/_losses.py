@@ -164,28 +164,30 @@ def boundary_likelihood(low: float, high: float, width: Width, train_width: bool
     return loss
 
 
-def mutual_information(n_shifts: int) -> Loss:
-    """Minus the Donsker-Varadhan bound on the mutual information of signal and energy, in nats.
+def mutual_information(n_energies: int) -> Loss:
+    """Minus a bound on the mutual information of signal x and energy z, in nats.
 
-    mean T(x_i, z_i) - log mean exp T(x_i, z_j), where z_j are energies of ``n_shifts`` other events of the batch.
+    T(x_i, z_i) - log mean_j exp T(x_i, z_j), mean over events i, where z_j are the energy of the event itself and those
+    of ``n_energies - 1`` other events of the batch: the signal is to find its energy among them. The best T is the
+    log-likelihood, whatever the spectrum of the energies and however few they are. The bound of Donsker and Varadhan,
+    which was published for the Gaussian Ansatz, takes the mean over the signals, too, inside the logarithm: it holds in
+    the limit of large batches only, and some signals with a large T decide what a batch says.
 
     Raises:
         NoWidthError: If the network has another head.
 
     References:
-        M. Donsker and S. Varadhan, Commun. Pure Appl. Math. 36 (1983) 183; R. Gambhir, B. Nachman, J. Thaler,
-        arXiv:2205.03413, equation 5.
+        A. van den Oord, Y. Li, O. Vinyals, arXiv:1807.03748, equation 4 and appendix A.1; B. Poole et al.,
+        arXiv:1905.06922 (I_NCE); R. Gambhir, B. Nachman, J. Thaler, arXiv:2205.03413, equation 5.
     """
 
     def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
         if not isinstance(distribution, GaussianAnsatzEnergy):
             raise NoWidthError("loss mutual_information needs a network with head: {kind: gaussian_ansatz}")
         B = len(energy_true)
-        # batches come in random order, so that shifted neighbours are random other events; a short last batch has fewer
-        shifts = torch.arange(1, min(n_shifts, max(B - 1, 1)) + 1, device=energy_true.device)
-        others = energy_true[(torch.arange(B, device=energy_true.device)[:, None] + shifts) % B]
-        joint = distribution.log_ratio(energy_true[:, None]).mean()
-        apart = distribution.log_ratio(others)
-        return torch.logsumexp(apart.flatten(), 0) - math.log(apart.numel()) - joint
+        # batches come in random order, so that the next ones are random other events; a short last batch has fewer
+        own, step = (torch.arange(n, device=energy_true.device) for n in (B, min(n_energies, B)))
+        found = distribution.log_likelihood(energy_true[(own[:, None] + step) % B])
+        return (found.logsumexp(1) - math.log(len(step)) - found[:, 0]).mean()
 
     return loss

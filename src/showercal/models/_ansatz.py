@@ -1,4 +1,4 @@
-"""The Gaussian Ansatz: a likelihood ratio whose maximum and curvature can be read off."""
+"""The Gaussian Ansatz: a likelihood whose maximum and curvature can be read off."""
 
 from __future__ import annotations
 
@@ -14,36 +14,34 @@ from showercal.prediction import NormalPrediction, Prediction
 
 @dataclass(frozen=True, eq=False)
 class GaussianAnsatzEnergy(EnergyDistribution):
-    """T(x, z) = A(x) + (z - B(x))^2 C(x, z) / 2 for signal x and energy z, with C < 0.
+    """T(x, z) = (z - B(x))^2 C(x, z) / 2 for signal x and energy z, with C < 0.
 
-    Trained until T is the logarithm of p(x, z) / (p(x) p(z)), which as a function of z is the likelihood: its maximum
-    B(x) does not depend on the spectrum of the training events, and -1 / C(x, B(x)) is the variance there. The
+    Trained until T is log p(x | z), but for a function of x alone, which as a function of z is the likelihood: its
+    maximum B(x) does not depend on the spectrum of the training events, and -1 / C(x, B(x)) is the variance there. The
     published form has a slope D(x) (z - B(x)), which must be driven to 0 before B and C mean this; with C below 0 and
-    no slope they always do, and any likelihood with one maximum can still be written so.
+    no slope they always do, and any likelihood with one maximum can still be written so. It also has an offset A(x),
+    which drops out of the bound that is made large here (see `showercal.losses.mutual_information`).
 
     Args:
-        offset: A, shape (B,).
         location: Energy of the largest likelihood, shape (B,), [GeV].
         scale: Width there, shape (B,), [GeV].
-        curvature: Energies (B, M) [GeV] -> C at them, (B, M), below 0, per GeV^2.
+        width: Energies (B, M) [GeV] -> 1 / sqrt(-C) at them, (B, M), above 0, [GeV].
 
     References:
         R. Gambhir, B. Nachman, J. Thaler, Phys. Rev. Lett. 129 (2022) 082001, arXiv:2205.03413, equations 7 to 10.
     """
 
-    offset: Tensor
     location: Tensor
     scale: Tensor
-    curvature: Callable[[Tensor], Tensor]
+    width: Callable[[Tensor], Tensor]
 
     @property
     def mean(self) -> Tensor:
         return self.location
 
-    def log_ratio(self, energy: Tensor) -> Tensor:
-        """T at energies (B, M) -> (B, M)."""
-        away = energy - self.location[:, None]
-        return self.offset[:, None] + 0.5 * away**2 * self.curvature(energy)
+    def log_likelihood(self, energy: Tensor) -> Tensor:
+        """T at energies (B, M) -> (B, M); 0 at its maximum."""
+        return -0.5 * ((energy - self.location[:, None]) / self.width(energy)) ** 2
 
     def log_prob(self, energy: Tensor) -> Tensor:
         """Of the normal curve with this location and scale."""

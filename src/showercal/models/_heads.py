@@ -103,11 +103,11 @@ class QuantilesHeadConfig(_Options):
 
 
 class GaussianAnsatzHeadConfig(_Options):
-    """A likelihood ratio (see `GaussianAnsatzEnergy`), for loss ``mutual_information``.
+    """A likelihood (see `GaussianAnsatzEnergy`), for loss ``mutual_information``.
 
     Args:
-        n_context: Numbers that the network hands to the curvature.
-        width: Of the curvature's hidden layer.
+        n_context: Numbers that the network hands to the width of the likelihood.
+        width: Units of the hidden layer that makes this width of them and an energy.
     """
 
     kind: Literal["gaussian_ansatz"] = "gaussian_ansatz"
@@ -263,26 +263,25 @@ class QuantilesHead(Head):
 
 
 class GaussianAnsatzHead(Head):
-    """Location, offset, and what the curvature is to know of the signal."""
+    """Location, and what the width of the likelihood is to know of the signal."""
 
     def __init__(self, config: GaussianAnsatzHeadConfig, energy_mean: float, energy_std: float) -> None:
-        super().__init__(2 + config.n_context, energy_mean, energy_std)
-        self.curvature = nn.Sequential(
-            nn.Linear(config.n_context + 1, config.width), nn.SiLU(), nn.Linear(config.width, 1)
-        )
+        super().__init__(1 + config.n_context, energy_mean, energy_std)
+        # one hidden layer on signal and energy; kept apart, the part of the signal is computed once for all energies
+        self.of_signal = nn.Linear(1 + config.n_context, config.width)
+        self.of_energy = nn.Linear(1, config.width, bias=False)
+        self.out = nn.Linear(config.width, 1)
 
     def distribution(self, raw: Tensor, frame: Frame) -> GaussianAnsatzEnergy:
         raw = raw.to(self.energy_mean.dtype)
-        location, offset, context = frame.energy(raw[:, :1])[:, 0], raw[:, 1], raw[:, 2:]
+        location, from_signal = frame.energy(raw[:, :1])[:, 0], self.of_signal(raw)
 
-        def precision(energy: Tensor) -> Tensor:
-            """1 / width at energies (B, M)."""
-            scaled = (energy - self.energy_mean) / self.energy_std
-            both = torch.cat([context[:, None].expand(*energy.shape, -1), scaled[..., None]], -1)
-            return positive(self.curvature(both)[..., 0]) / self.energy_std
+        def width(energy: Tensor) -> Tensor:
+            scaled = (energy - frame.centre) / frame.unit
+            hidden = functional.silu(from_signal[:, None] + self.of_energy(scaled[..., None]))
+            return frame.width(self.out(hidden)[..., 0])
 
-        scale = 1 / precision(location[:, None])[:, 0]
-        return GaussianAnsatzEnergy(offset, location, scale, lambda energy: -(precision(energy) ** 2))
+        return GaussianAnsatzEnergy(location, width(location[:, None])[:, 0], width)
 
 
 def build_head(config: HeadConfig, energy_mean: float, energy_std: float) -> Head:
