@@ -92,7 +92,7 @@ def write_part(events: Events, path: Path) -> None:
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with ParquetBlocks(temporary) as file:
+        with ParquetBlocks(temporary, compression_level=12) as file:
             file.write(events)
         temporary.replace(path)
     finally:
@@ -106,10 +106,11 @@ class ParquetBlocks:
 
     Args:
         path: The file; replaced if it is there.
+        compression_level: Of zstd. 12 takes three times the time of 3, for files that are 3 % smaller.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, *, compression_level: int = 3) -> None:
+        self.path, self.compression_level = path, compression_level
         self._file: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -133,7 +134,7 @@ class ParquetBlocks:
                 self.path,
                 table.schema.with_metadata({METADATA_KEY: _metadata(events)}),
                 compression="zstd",
-                compression_level=12,
+                compression_level=self.compression_level,
                 write_page_checksum=True,  # a flipped bit would otherwise be read as another energy
                 # measured energies hardly repeat: a dictionary only costs; their bytes in planes compress by a third
                 # more
