@@ -20,31 +20,12 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import uproot
-from pydantic import TypeAdapter
 
-from showercal import open_events
+from showercal import load_recipe, open_events
 from showercal.export import export_method
-from showercal.training import MethodConfig, NetworkRegressor, build_method
+from showercal.training import NetworkMethodConfig, NetworkRegressor, build_method
 
 SAMPLE = Path(__file__).parents[1] / "src" / "showercal" / "data_samples" / "toy_sandwich_electrons"
-GRID = {"grid": {"kind": "voxels", "values": ["cells.tracks"]}}
-SUMS = {"sums": {"kind": "layer_sums", "values": ["cells.tracks", "cells.energy"]}}
-METHODS = {
-    "layers": {"kind": "layer_line"},
-    "dense": {
-        "kind": "network",
-        "network": {"name": "fcn", "widths": [64, 64], "head": {"kind": "normal"}},
-        "features": SUMS,
-        "loss": {"kind": "nll"},
-        "training": {"epochs": 10, "batch_size": 128},
-    },
-    "convnet": {
-        "kind": "network",
-        "network": {"name": "convnet"},
-        "features": GRID,
-        "training": {"epochs": 1, "batch_size": 128},
-    },
-}
 MAPPING = """
 geometry: toy-sandwich
 fields:
@@ -76,13 +57,16 @@ def write_root(folder: Path, n_events: int) -> list[str]:
 
 
 def write_model(path: Path, name: str) -> None:
-    """An exported method, shortly trained: its speed is that of a good one."""
+    """A method of the electron study, exported after a short training: its speed is that of a good one."""
     events = open_events(SAMPLE).read()
-    method = build_method(TypeAdapter(MethodConfig).validate_python(METHODS[name]))
+    config = load_recipe("electrons").methods[name].method
+    if isinstance(config, NetworkMethodConfig):
+        config = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 2})})
+    method = build_method(config)
     if isinstance(method, NetworkRegressor):
         method.progress = False
-    method.fit(events[:4000], events[4000:5000])
-    bright = events[5000:6000]
+    method.fit(events[:10_000], events[10_000:11_000])
+    bright = events[11_000:12_000]
     export_method(method, path, bright[bright.energy_true > 1], name=name, energy_range=(0.0, 10.0))
 
 
@@ -123,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--form", choices=("parquet", "root"), default="parquet")
-    parser.add_argument("--method", choices=METHODS, default="layers")
+    parser.add_argument("--method", default="layers", help="of the electron study")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=250)
     arguments = parser.parse_args()

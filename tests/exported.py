@@ -21,6 +21,16 @@ METHODS: Final[dict[str, dict[str, Any]]] = {
         "loss": {"kind": "nll"},
         "training": {"epochs": 30, "batch_size": 20},
     },
+    "deep_sets": {
+        "kind": "network",
+        "network": {"name": "deep_sets", "hits": "hits", "start": "start", "head": {"kind": "normal"}},
+        "features": {
+            "hits": {"kind": "neighbourhoods", "values": ["cells.tracks", "cells.energy"]},
+            "start": {"kind": "linear_energy", "values": ["cells.tracks"]},
+        },
+        "loss": {"kind": "nll"},
+        "training": {"epochs": 2, "batch_size": 50},
+    },
 }
 
 

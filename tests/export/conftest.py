@@ -14,7 +14,7 @@ from showercal.training import MethodConfig, NetworkRegressor, build_method
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
-    """A point estimator and one with a width, with their bias corrections."""
+    """A point estimator and two with a width, with their bias corrections."""
     events = toy_showers(300)
     made = {}
     for name, config in METHODS.items():

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from exported import RANGE, Exported, change_metadata
+from exported import METHODS, RANGE, Exported, change_metadata
 from samples import toy_showers
 from showercal import Events, detector
 from showercal.errors import DataError, GeometryError, ModelFileError
@@ -32,7 +32,7 @@ def without(events: Events, *names: str) -> Events:
     return replace(events, array=array, units=units)
 
 
-@pytest.mark.parametrize("name", ["line", "dense"])
+@pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("batch_size", [1, 7, 250])
 def test_gives_the_numbers_of_the_method(exported: Models, name: str, batch_size: int) -> None:
     """In the order of the events, without truth, and for any size of batches."""
@@ -41,7 +41,7 @@ def test_gives_the_numbers_of_the_method(exported: Models, name: str, batch_size
     model = open_model(exported[name].path, threads=1, batch_size=batch_size)
     found = model.predict(without(events, "energy_true"))
     np.testing.assert_allclose(found.energy, expected.median, rtol=1e-5, atol=1e-5)
-    assert (found.width is not None) == expected.has_width == (name == "dense")
+    assert (found.width is not None) == expected.has_width == (name != "line")
     if found.width is not None:
         np.testing.assert_allclose(found.width, expected.sigma68, rtol=1e-5, atol=1e-5)
     low, high = RANGE
@@ -165,6 +165,18 @@ def test_cells_outside_the_calorimeter_are_refused(exported: Models) -> None:
     cells = ak.with_field(events.array.cells, events.array.cells.id + 1000, "id")
     with pytest.raises(GeometryError, match=r"run from 0 to 1087"):
         open_model(exported["dense"].path).predict(replace(events, array=ak.with_field(events.array, cells, "cells")))
+
+
+def test_a_graph_that_cannot_be_run_is_told(exported: Models) -> None:
+    class Broken:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("Non-zero status code")
+
+    model = replace(open_model(exported["line"].path), session=Broken())
+    with pytest.raises(
+        ModelFileError, match=r"cannot run model .* on these events \(Non-zero status code\): report it"
+    ):
+        model.predict(toy_showers(3))
 
 
 @pytest.mark.parametrize("option", [{"threads": 0}, {"batch_size": 0}])

@@ -101,6 +101,7 @@ class ExportedModel:
         Raises:
             DataError: As `check`, or if values of a field are missing.
             GeometryError: If cell numbers lie outside the calorimeter.
+            ModelFileError: If ONNX Runtime cannot run the graph.
         """
         self.check(events)
         fields = flat_fields(events, (port.name for port in self.info.inputs))
@@ -109,7 +110,7 @@ class ExportedModel:
         names = [port.name for port in self.info.outputs]
         outputs = {name: np.empty(len(events), np.float32) for name in names}
         for batch, fields_of_batch in _batches(fields, len(events), self.batch_size):
-            for name, values in zip(names, self.session.run(names, fields_of_batch), strict=True):
+            for name, values in zip(names, self._run(names, fields_of_batch), strict=True):
                 outputs[name][batch] = values
         energy = outputs["energy"]
         low, high = self.info.energy_range
@@ -152,6 +153,16 @@ class ExportedModel:
         info = self.info
         said = {"method": info.method, "label": info.label, "study": info.study, "version": info.version}
         return {"model": self.path.name, "sha256": self.digest, "energy_range": list(info.energy_range), **said}
+
+    def _run(self, names: list[str], fields: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        try:
+            outputs: list[NDArray[np.float32]] = self.session.run(names, fields)
+        except Exception as fault:  # its errors have no common class
+            raise ModelFileError(
+                f"ONNX Runtime cannot run {self._title} on these events ({_one_line(fault)}): report it with "
+                "this message"
+            ) from fault
+        return outputs
 
     @property
     def _title(self) -> str:
