@@ -69,7 +69,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
             "network": {"name": "fcn", "widths": [32], "head": head},
             "features": SUMS,
             "loss": {"kind": loss},
-            "training": {"epochs": 5, "batch_size": 20, "learning_rate": 0.01},
+            "training": {"epochs": 15, "batch_size": 20, "learning_rate": 0.01},
         }
         for head, loss in (
             ({"kind": "truncated_normal", "low": 0, "high": 10.5}, "nll"),
