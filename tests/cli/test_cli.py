@@ -48,7 +48,7 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     code, out, _ = cli("--help")
     assert code == 0
-    for command in ("run", "studies", "simulate", "inspect", "evaluate", "report", "apply"):
+    for command in ("run", "studies", "simulate", "inspect", "evaluate", "report", "export", "apply"):
         assert f" {command} " in out
 
 
@@ -70,6 +70,7 @@ def test_studies_are_listed(cli: Cli) -> None:
         (("run", "electrons", "--set", "methods.conv.label=x"), "no method 'conv'; nearest known: 'convnet'"),
         (("run", "electrons", "--events", "FOLDER/a: b", "--out", "FOLDER/run"), "no file at FOLDER/a: b"),
         (("evaluate", "FOLDER", "--events", "x"), "no run in FOLDER: recipe.yaml is missing"),
+        (("export", "FOLDER", "--method", "a", "--out", "FOLDER/a.onnx"), "no run in FOLDER: recipe.yaml is missing"),
         (("report", "FOLDER/none"), "no run in FOLDER/none: recipe.yaml is missing"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from showercal import Events, detector
 from showercal.report import ReportContent, results_markdown
-from showercal.studies import Recipe
+from showercal.studies import Recipe, run_study
 from showercal.studies._recipe import parse_recipe
 
 N_EVENTS = 1_500
@@ -77,6 +78,19 @@ def events_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("events") / "showers"
     showers().save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(events_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run with its whole report; tests that change it take a copy."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    run_study(parse_recipe(study(events_folder), where="tiny"), folder, command="showercal run tiny")
+    return folder
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "tiny"))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,21 +60,6 @@ def of_method(stamps: dict[str, int], name: str) -> dict[str, int]:
     """The files that fitting a method writes; its corrections are fitted by a later stage."""
     late = ("correction.json", "closure.json")
     return {p: t for p, t in stamps.items() if p.startswith(f"methods/{name}/") and not p.endswith(late)}
-
-
-@pytest.fixture(scope="session")
-def finished(events_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run with its whole report; tests that change it take a copy."""
-    from showercal.studies._recipe import parse_recipe
-
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    run_study(parse_recipe(study(events_folder), where="tiny"), folder, command="showercal run tiny")
-    return folder
-
-
-@pytest.fixture
-def copied(finished: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(finished, tmp_path / "tiny"))
 
 
 def test_all_files_are_there(finished: Path) -> None:
@@ -372,17 +356,19 @@ def test_a_method_goes_on_from_another(tmp_path: Path, make_recipe: Make, events
 @pytest.mark.usefixtures("no_figures")
 def test_learning_from_another_spectrum(tmp_path: Path, make_recipe: Make, events_folder: Path) -> None:
     """The spectrum falls as asked, the test events stay, and a scale that leaves none is refused."""
-    split = study(events_folder)["data"]["split"] | {"learn_from": {"kind": "falling", "scale": 4.0}}
+    options = study(events_folder)["data"]["split"] | {"learn_from": {"kind": "falling", "scale": 4.0}}
     events = open_events(events_folder).read()
-    config = SplitConfig.model_validate(split)
+    config = SplitConfig.model_validate(options)
     some = learned(events, config)
     kept, scale = len(some) / len(events), 4.0
     truth = events.energy_true
     assert kept == pytest.approx(np.exp(-truth / scale).mean(), abs=0.05)
     expected = np.average(truth, weights=np.exp(-truth / scale))
     assert some.energy_true.mean() == pytest.approx(expected, abs=4 * some.energy_true.std() / np.sqrt(len(some)))
-    run = run_study(make_recipe(data={"events": str(events_folder), "split": split}), tmp_path)
+    run = run_study(make_recipe(data={"events": str(events_folder), "split": options}), tmp_path)
     assert run.value("line", "n_events")[0] == 150
+    learnt = learned(split(events, config).train, config).energy_true
+    assert run.energy_range("line") == (learnt.min(), learnt.max())
     with pytest.raises(DataError, match="none of 1500 events is left"):
         learned(events[np.full(1500, truth.argmax())], SplitConfig(learn_from=FallingSpectrum(scale=0.1)))
 

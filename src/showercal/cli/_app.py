@@ -10,6 +10,7 @@ import typer
 
 from showercal.cli._apply import apply
 from showercal.cli._evaluate import evaluate
+from showercal.cli._export import export
 from showercal.cli._inspect import inspect
 from showercal.cli._report import report
 from showercal.cli._run import run
@@ -24,7 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (run, studies, simulate, inspect, evaluate, report, apply):
+for _command in (run, studies, simulate, inspect, evaluate, report, export, apply):
     app.command()(_command)
 
 

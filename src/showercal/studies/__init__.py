@@ -1,6 +1,7 @@
-"""Studies: the published systems as recipes over the parts; run, judge on other events, report again."""
+"""Studies: the published systems as recipes over the parts; run, judge on other events, report, export."""
 
 from showercal.studies._data import read_events
+from showercal.studies._export import export_run
 from showercal.studies._recipe import (
     CalibrationConfig,
     DataConfig,
@@ -22,6 +23,7 @@ __all__ = [
     "Run",
     "SplitConfig",
     "evaluate_run",
+    "export_run",
     "load_recipe",
     "open_run",
     "packaged_studies",

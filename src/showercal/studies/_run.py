@@ -105,6 +105,21 @@ class Run:
         path = _method_folder(self, name) / _WIDTH_FILE
         return WidthRecalibration.from_dict(json.loads(path.read_text())) if path.is_file() else None
 
+    def energy_range(self, name: str) -> tuple[float, float]:
+        """Lowest and highest true energy of the events that a method learned from, [GeV].
+
+        Raises:
+            DataError: If the method is not fitted, or was fitted by a version that did not keep it.
+        """
+        notes = _notes(self, name)
+        if "energy_range" not in notes:
+            raise DataError(
+                f"{self.folder} does not say which energies {name!r} learned from: it was run by an earlier version; "
+                "run the study again with the same --out, which adds them without fitting again"
+            )
+        low, high = notes["energy_range"]
+        return low, high
+
     def calibration(self, name: str) -> Calibration:
         """Both of them."""
         return Calibration(self.correction(name), self.recalibration(name))
@@ -157,7 +172,7 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
         keys = {name: _method_key(recipe, name, source) for name in recipe.methods}
         key = digest(keys, recipe.model_dump(mode="json"))
         complete = is_done(folder, key) and all((folder / product).is_file() for product in _PRODUCTS)
-        if complete and all(is_done(_method_folder(run, name), keys[name]) for name in keys):
+        if complete and all(_is_fitted(run, name, keys[name]) for name in keys):
             say(f"{folder} holds this run already: nothing to do")
             return run
         events = read_events(recipe.data)
@@ -232,14 +247,22 @@ def render_report(run: Run, *, say: Say = lambda _: None) -> Path:
     Raises:
         ShowercalError: If the run is not finished, or its events are gone or changed.
     """
-    info = run.info
-    if fingerprint(run.recipe.data) != info["events"]:
-        raise DataError(f"the events of {run.folder} have changed since it was run: run it again")
-    parts = split(read_events(run.recipe.data), run.recipe.data.split)
+    info, parts = run.info, parts_of(run)
     judged = _calibrate_and_judge(run, parts, say)
     source = Source(info["events"], tuple(info["files"]), info["provenance"])
     _write(run, run.folder, judged, source, info["command"], info["timings"], made_with=info["versions"])
     return run.folder / "report.html"
+
+
+def parts_of(run: Run) -> Parts:
+    """The events of a finished run.
+
+    Raises:
+        DataError: If the run is not finished, or its events are gone or changed.
+    """
+    if fingerprint(run.recipe.data) != run.info["events"]:
+        raise DataError(f"the events of {run.folder} have changed since it was run: run it again")
+    return split(read_events(run.recipe.data), run.recipe.data.split)
 
 
 def _method_folder(run: Run, name: str) -> Path:
@@ -267,21 +290,29 @@ def _start_of(recipe: Recipe, name: str) -> str | None:
 def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
     """Train one method and keep its predictions of validation and test events."""
     entry, folder = run.recipe.methods[name], _method_folder(run, name)
+    train, validation = (learned(events, run.recipe.data.split) for events in (parts.train, parts.validation))
+    energy_range = float(train.energy_true.min()), float(train.energy_true.max())
     if is_done(folder, key):
         say(f"{entry.label}: done before")
+        if not _is_fitted(run, name, key):
+            mark_done(folder, key, {**read_done(folder), "energy_range": energy_range})
         return
     forget(folder)
     say(f"{entry.label}: fitting")
     start = time.perf_counter()
     begin = _start_of(run.recipe, name)
     method = build_method(entry.method, None if begin is None else run.method(begin))
-    train, validation = (learned(events, run.recipe.data.split) for events in (parts.train, parts.validation))
     method.fit(train, validation, folder / "work")
     seconds = time.perf_counter() - start
     method.save(folder / "model")
     # a resumed training has spent more than this call
     seconds = max(seconds, sum(row["seconds"] for row in getattr(method, "history_", [])))
-    notes: dict[str, Any] = {"fit_seconds": seconds, "n_parameters": method.n_parameters, "n_train": len(train)}
+    notes: dict[str, Any] = {
+        "fit_seconds": seconds,
+        "n_parameters": method.n_parameters,
+        "n_train": len(train),
+        "energy_range": energy_range,
+    }
     for part, events in (("validation", parts.validation), ("test", parts.test)):
         prediction = method.predict(events)
         save_file(prediction.arrays(), folder / f"{part}.safetensors")
@@ -289,12 +320,23 @@ def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
     mark_done(folder, key, notes)
 
 
-def _prediction(run: Run, name: str, part: str) -> Prediction:
-    folder = _method_folder(run, name)
-    notes = read_done(folder)
+def _is_fitted(run: Run, name: str, key: str) -> bool:
+    """Whether a method is fitted for these inputs, and what it learned from is noted."""
+    notes = read_done(_method_folder(run, name))
+    return notes.get("key") == key and "energy_range" in notes
+
+
+def _notes(run: Run, name: str) -> dict[str, Any]:
+    """What was noted when a method was fitted."""
+    notes = read_done(_method_folder(run, name))
     if not notes:
         raise DataError(f"method {name!r} of {run.folder} is not fitted: run the study again to go on")
-    return from_arrays(notes["family"], load_file(folder / f"{part}.safetensors"))
+    return notes
+
+
+def _prediction(run: Run, name: str, part: str) -> Prediction:
+    family = _notes(run, name)["family"]
+    return from_arrays(family, load_file(_method_folder(run, name) / f"{part}.safetensors"))
 
 
 def _bias_correction(recipe: Recipe) -> BiasCorrection:

@@ -1,0 +1,61 @@
+"""Exporting a method of a finished run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from showercal.errors import ExportError, nearest
+from showercal.export import Exported, export_method
+from showercal.studies._run import Run, parts_of
+
+
+def export_run(
+    run: Run,
+    name: str,
+    path: str | Path,
+    *,
+    n_events: int = 2000,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> Exported:
+    """Write a method of a finished run, with its bias correction and the recalibration of its width, as one ONNX file.
+
+    The file is written only when ONNX Runtime gives Python's numbers for the first test events of the run.
+
+    Args:
+        run: The run.
+        name: The method.
+        path: The file.
+        n_events: How many test events, at most.
+        overwrite: Whether a file that is there may be replaced.
+        say: Told what happens.
+
+    Raises:
+        DataError: If the run is not finished, or its events are gone or changed.
+        ExportError: If there is no such method, the file is there already or has no folder, or the method cannot be
+            exported with the same numbers.
+    """
+    path, methods = Path(path), run.recipe.methods
+    if name not in methods:
+        raise ExportError(f"{run.folder} has no method {name!r}; {nearest(name, methods)}")
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"has no folder: {path.parent} is missing"
+        raise ExportError(f"{path} {what}; name a file in a folder that is there, e.g. {name}.onnx")
+    if path.exists() and not overwrite:
+        raise ExportError(f"{path} is there already; choose another --out, or replace it with --overwrite")
+    energy_range = run.energy_range(name)
+    events = parts_of(run).test[:n_events]
+    calibration = run.calibration(name)
+    say(f"{methods[name].label}: exporting, then comparing on {len(events):,} test events")
+    return export_method(
+        run.method(name),
+        path,
+        events,
+        bias=calibration.bias,
+        recalibration=calibration.width,
+        name=name,
+        label=methods[name].label,
+        study=run.recipe.name,
+        energy_range=energy_range,
+    )
