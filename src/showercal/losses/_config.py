@@ -80,8 +80,8 @@ class BoundaryConfig(_Options):
     Args:
         low, high: Ends of the training spectrum, [GeV].
         sigma: Width of the normal curve.
-        train_width: Train the predicted width, too, by the same likelihood at the location held fixed, so that no event
-            weighs more or less in the location for the width that the network gives it (head ``normal``).
+        train_width: Train the width of head ``normal``, too, by the same likelihood at the location held fixed
+            and away from the ends of the spectrum: no event then weighs more or less in the location for its width.
     """
 
     kind: Literal["boundary"] = "boundary"
