@@ -314,6 +314,14 @@ def test_too_few_events_for_the_calibration_are_found_before_any_fit(tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
+def test_a_missing_field_is_found_before_any_fit(tmp_path: Path, make_recipe: Make, events_folder: Path) -> None:
+    methods = study(events_folder)["methods"]
+    methods["layers"]["method"]["values"] = ["cells.trakcs"]
+    with pytest.raises(DataError, match=r"methods.layers: .*'cells.trakcs'; nearest known: 'cells.tracks'"):
+        run_study(make_recipe(methods=methods), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.usefixtures("no_figures")
 def test_without_a_strict_correction_the_rest_is_there(tmp_path: Path, make_recipe: Make, events_folder: Path) -> None:
     said: list[str] = []

@@ -33,6 +33,11 @@ class StraightLineConfig(BaseModel):
     kind: Literal["straight_line"] = "straight_line"
     values: str = "cells.tracks"
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the events that it sees."""
+        return fields_of([LayerSums(values=(self.values,))])
+
 
 class StraightLine(Estimator):
     """The signal as a straight line in energy, N = c0 E + c1, fitted by least squares and inverted.
@@ -106,6 +111,11 @@ class LayerLineConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["layer_line"] = "layer_line"
     values: tuple[str, ...] = Field(default=("cells.tracks",), min_length=1)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the events that it sees."""
+        return fields_of([LayerSums(values=self.values)])
 
 
 class LayerLine(Estimator):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from showercal.errors import ModelFileError, TrainingError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import DenseColumn, FeatureExtractor, FeatureGraph, LayerSums, Table
+from showercal.features import DenseColumn, FeatureExtractor, FeatureGraph, LayerSums, Table, fields_of
 from showercal.models._graph import NetworkGraph
 from showercal.models._tree_ensemble import TreeEnsemble
 from showercal.prediction import PointPrediction
@@ -40,6 +40,11 @@ class TreesConfig(BaseModel):
     min_events_per_leaf: int = Field(default=50, ge=1)
     patience: int = Field(default=50, ge=1)
     seed: int = 1
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the events that they see."""
+        return fields_of(self.features.values())
 
 
 class Trees(Estimator):

@@ -23,6 +23,7 @@ from showercal.errors import DataError
 from showercal.estimator import Estimator
 from showercal.evaluation import Row
 from showercal.events import Events
+from showercal.features import OFFSETS
 from showercal.prediction import Prediction, from_arrays
 from showercal.report import write_report
 from showercal.studies._cache import digest, essence, forget, is_done, mark_done, read_done, write_json
@@ -179,6 +180,7 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
         parts = split(events, recipe.data.split)
     sizes = (f"{len(part):,} {name}" for name, part in vars(parts).items())
     say(f"{len(events):,} events: {', '.join(sizes)}")
+    _check_fields(recipe, events)
     _check_calibration(recipe, parts.validation)
     check_evaluation(recipe, parts.test)
     forget(folder)
@@ -342,6 +344,21 @@ def _prediction(run: Run, name: str, part: str) -> Prediction:
 def _bias_correction(recipe: Recipe) -> BiasCorrection:
     options = recipe.calibration
     return BiasCorrection(options.form, statistic=options.statistic, n_bins=options.n_bins)
+
+
+def _check_fields(recipe: Recipe, events: Events) -> None:
+    """Find out before the training whether the events hold what all methods see.
+
+    Raises:
+        DataError: If a field is missing.
+    """
+    for name, entry in recipe.methods.items():
+        for field in entry.method.fields:
+            try:
+                if field != OFFSETS:
+                    events.field(field)
+            except DataError as fault:
+                raise DataError(f"methods.{name}: {fault}") from fault
 
 
 def _check_calibration(recipe: Recipe, validation: Events) -> None:

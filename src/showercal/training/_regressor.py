@@ -31,6 +31,7 @@ from showercal.features import (
     Neighbourhoods,
     Points,
     Voxels,
+    fields_of,
 )
 from showercal.losses import (
     BoundaryConfig,
@@ -77,6 +78,11 @@ class NetworkMethodConfig(BaseModel):
     decorrelation: DecorrelationConfig | None = None
     start_from: str | None = None
     training: TrainingConfig = TrainingConfig()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of the events that it sees."""
+        return fields_of(self.features.values())
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
