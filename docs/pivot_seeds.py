@@ -145,16 +145,18 @@ def dependence_figure(recipe: Recipe, found: dict[str, Outcome]) -> Figure:
         base = base_of(recipe, found, name)
         assert base is not None
         for number, (own, before) in enumerate(zip(found[name].histories, base.histories, strict=True)):
-            labels = ("with the penalty", "squared error") if number == 0 else (None, None)
+            labels = ("with the penalty, one line per seed", "squared error before it") if number == 0 else (None, None)
             axes.plot(own[0], own[1], color=colour, lw=1, label=labels[0])
             axes.axhline(before[1][-1], color="#8A9099", lw=0.8, ls="--", label=labels[1])
         axes.set_yscale("symlog", linthresh=1e-3)
         axes.set_title(recipe.methods[name].label, loc="left", fontsize=10.5)
         axes.set_xlabel("Epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(fontsize=8.5, loc="upper right", bbox_to_anchor=(1, 0.9))
+        axes.set_xlim(left=1)
     for axes in panels[: len(names) : 2]:
         axes.set_ylabel("dCor² of error and $E_{true}$")
+    handles, texts = panels[0].get_legend_handles_labels()
+    figure.legend(handles, texts, loc="outside upper center", ncols=2, fontsize=9)
     return figure
 
 

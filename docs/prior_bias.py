@@ -50,7 +50,7 @@ def table(runs: dict[str, Run]) -> str:
             f"{largest:+.1f} %",
             *(f"{value:.4f} ± {e:.4f}" for value, e in strict),
         ]
-        lines.append(f"| {' | '.join(cells)} |".replace("-", "−").replace("−−− | ", "--- | "))
+        lines.append(f"| {' | '.join(cells)} |".replace("-", "−"))
     return "\n".join(lines) + "\n"
 
 
