@@ -1,11 +1,13 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
 from showercal.errors import RecipeError
+from showercal.models import HeadConfig
 from showercal.studies import load_recipe, packaged_studies
-from showercal.training import METHODS
+from showercal.training import METHODS, NetworkMethodConfig
 
 
 @pytest.mark.parametrize("name", packaged_studies())
@@ -111,3 +113,13 @@ def test_unknown_studies_and_files(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("a: [1,")
     with pytest.raises(RecipeError, match=r"broken.yaml is not valid YAML"):
         load_recipe(str(tmp_path / "broken.yaml"))
+
+
+def test_the_recipe_behind_the_export_table_has_every_kind_of_method_and_head() -> None:
+    recipe = load_recipe(str(Path(__file__).parents[2] / "docs" / "export_heads.yaml"))
+    methods = [entry.method for entry in recipe.methods.values()]
+    assert {method.kind for method in methods} == set(METHODS)
+    networks = [method.network for method in methods if isinstance(method, NetworkMethodConfig)]
+    kinds = {config.model_fields["kind"].default for config in get_args(get_args(HeadConfig)[0])}
+    assert {network.head.kind for network in networks} == kinds
+    assert {network.name for network in networks} == {"fcn", "convnet", "deep_sets"}
