@@ -22,7 +22,7 @@ from showercal import Events, open_any, open_events
 from showercal.errors import DataError
 from showercal.export import Applied, ExportedModel, apply_model, open_model
 from showercal.readers import Mapping, open_mapped
-from showercal.storage import EventSource, part_files
+from showercal.storage import EventSource, convert, part_files, write_part
 
 N = 130
 FORMS = ("out.root", "out.parquet", "out")
@@ -244,8 +244,9 @@ def test_an_interruption_leaves_no_half_file(
     assert kept.exists() == (form == "out")
     if form == "out":
         first = part_files(kept)[0].stat().st_mtime_ns
+        part_files(kept)[1].unlink()  # as if it had been lost
         done = apply_model(model, source, out, chunk=20, say=said.append)
-        assert said == [f"{kept} holds 3 finished parts: going on behind them"]
+        assert said == [f"{kept} holds 2 finished parts: they are kept"]
         assert part_files(out)[0].stat().st_mtime_ns == first
         assert done.n_events == N
         assert [path.name for path in part_files(out)] == [path.name for path in sorted(out.iterdir())]
@@ -254,6 +255,34 @@ def test_an_interruption_leaves_no_half_file(
             model.apply(source.read()).array.energy_calibrated,
             rtol=1e-5,
         )
+
+
+def test_a_part_of_another_length_is_refused(source: EventSource, model: ExportedModel, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        apply_model(model, Interrupted(source, 2, KeyboardInterrupt), tmp_path / "out", chunk=20)
+    first = part_files(tmp_path / "out.partial")[0]
+    events = open_events(first).read()
+    write_part(events[:15], first)
+    with pytest.raises(DataError, match=r"part-00000\.parquet holds 15 events instead of 20: remove it, then go on"):
+        apply_model(model, source, tmp_path / "out", chunk=20)
+
+
+def test_a_source_in_the_place_of_the_unfinished_output_is_refused(
+    source: EventSource, model: ExportedModel, tmp_path: Path
+) -> None:
+    convert(source, tmp_path / "new.partial")
+    with pytest.raises(DataError, match=r"new is where the events are read from: choose another output"):
+        apply_model(model, open_events(tmp_path / "new.partial"), tmp_path / "new", overwrite=True)
+    assert open_events(tmp_path / "new.partial").n_events == N
+
+
+def test_a_plan_left_by_a_run_killed_at_its_end_can_be_overwritten(
+    source: EventSource, model: ExportedModel, tmp_path: Path
+) -> None:
+    apply_model(model, source, tmp_path / "out", chunk=20)
+    (tmp_path / "out" / "apply.json").write_text("{}")
+    assert apply_model(model, source, tmp_path / "out", chunk=30, overwrite=True).n_events == N
+    assert not (tmp_path / "out" / "apply.json").exists()
 
 
 def test_an_interruption_before_the_first_part_leaves_nothing(

@@ -32,4 +32,6 @@ def test_other_numbers_are_refused() -> None:
         compare([0.0], [6e-6])
     with pytest.raises(ExportError, match=r"must be finite where Python's is; at event 1 it is nan instead of 5 GeV"):
         compare([1.0, 5.0], [1.0, np.nan])
+    with pytest.raises(ExportError, match=r"must agree with Python's"):
+        compare([1.0], [7.0], highest=np.nan)
     assert compare([np.inf, 5.0], [np.inf, 5.0]) == 0

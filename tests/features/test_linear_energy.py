@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 import torch
 
 from showercal import Events
+from showercal.errors import DataError
 from showercal.features import FeatureExtractor, LinearEnergy
 from showercal.features._linear_energy import fit_linear_energy, linear_energy
 
@@ -39,6 +41,14 @@ def test_has_the_error_of_the_optimum(rng: np.random.Generator) -> None:
     best = 1 / np.sqrt((SLOPE[:3] ** 2 / NOISE[:3] ** 2).sum())
     got = ((estimate - energy) / np.sqrt(energy)).std()
     assert abs(got / best - 1) < 0.015
+
+
+def test_refuses_what_has_no_slope(rng: np.random.Generator) -> None:
+    sums, energy = toy(rng, 100)
+    with pytest.raises(DataError, match=r"training events of different energies; all 100 have about 5 GeV"):
+        fit_linear_energy(sums, np.full(100, 5.0))
+    with pytest.raises(DataError, match=r"a signal that changes with the true energy; the sums of all 4 layers"):
+        fit_linear_energy(np.zeros((100, 4)), energy)
 
 
 def test_stays_in_gev_and_survives_its_state(make_events: MakeEvents) -> None:

@@ -86,7 +86,7 @@ def test_events_do_not_see_each_other(make_events: MakeEvents, monkeypatch: pyte
     extractor = FeatureExtractor({"hits": Neighbourhoods(values=FIELD)}).fit(events)
     whole = extractor.transform(events)["hits"].values
     for n_together in (1, 7):
-        monkeypatch.setattr(extractor_module, "_CHUNK", n_together)
+        monkeypatch.setattr(extractor_module, "_CELLS_AT_A_TIME", n_together * 19 * 10 * 10)
         torch.testing.assert_close(extractor.transform(events)["hits"].values, whole, rtol=1e-5, atol=1e-5)
     assert extractor.shapes() == {"hits": (17, 11)}
     torch.testing.assert_close(whole.mean(0), torch.zeros(11), atol=1e-5, rtol=0)

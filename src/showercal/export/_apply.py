@@ -12,7 +12,7 @@ import numpy as np
 import showercal
 from showercal.errors import DataError
 from showercal.export._model import ENERGY, OUTSIDE, ExportedModel
-from showercal.export._output import Say, is_folder, open_output
+from showercal.export._output import Say, is_folder, open_output, partial_path
 from showercal.progress import event_bar
 from showercal.storage import DEFAULT_CHUNK, EventSource
 
@@ -71,7 +71,7 @@ def apply_model(
     bar = event_bar("apply", source.n_events, shown=progress)
     with open_output(out, _plan(model, source, chunk), overwrite=overwrite, say=say) as output, bar as on_events:
         for number, block in enumerate(source.chunks(chunk)):
-            done = output.stored(number)
+            done = output.stored(number, len(block))
             if done is None:
                 done = model.apply(block)
                 output.write(done, number)
@@ -98,7 +98,7 @@ def _plan(model: ExportedModel, source: EventSource, chunk: int) -> Mapping[str,
 
 
 def _refuse_input(out: Path, source: EventSource) -> None:
-    place = out.resolve()
+    places = {out.resolve(), partial_path(out).resolve()}
     for path in source.paths:
-        if place in (path.resolve(), path.resolve().parent if is_folder(out) else None):
+        if places & {path.resolve(), *([path.resolve().parent] if is_folder(out) else [])}:
             raise DataError(f"{out} is where the events are read from: choose another output")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -70,9 +71,20 @@ def export_method(
         energy_range: Lowest and highest true energy of the training events, [GeV].
 
     Raises:
-        ExportError: If the method has no form in ONNX, or the numbers differ by more.
+        ExportError: If the method has no form in ONNX, the numbers differ by more, the training range is none, or there
+            are too few events to compare on.
         OSError: If the file cannot be written.
     """
+    low, high = energy_range
+    if not (math.isfinite(high) and 0 <= low < high):
+        raise ExportError(
+            f"the training energies must have a range with 0 <= lowest < highest; got {low} to {high} GeV"
+        )
+    if len(events) < 2:
+        raise ExportError(f"an exported method is compared with Python on two or more events; got {len(events)}")
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to: make it first")
     prediction = method.predict(events)
     if bias is not None:
         prediction = bias.apply(prediction)
@@ -100,7 +112,6 @@ def export_method(
     model = to_onnx(calibrated, inputs, axes, [port.name for port in info.outputs], info.to_metadata())
     content = sealed(model.SerializeToString(deterministic=True))
     parity = check_parity(_expected(prediction), _outputs(content, events, info), energy_range[1])
-    path = Path(path)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_bytes(content)
     temporary.replace(path)

@@ -40,6 +40,8 @@ def _flat(events: Events, name: str) -> NDArray[Any]:
             raise DataError(f"field {name!r} must have one number per cell; its type is {values.type.content}")
         values = ak.flatten(values)
     try:
+        if name == CELL and not np.issubdtype(ak.to_numpy(values, allow_missing=False).dtype, np.integer):
+            raise TypeError("cell numbers must be whole numbers")
         return np.asarray(ak.to_numpy(values, allow_missing=False), dtype=np.int64 if name == CELL else np.float32)
     except (TypeError, ValueError) as fault:
         raise DataError(

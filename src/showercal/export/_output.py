@@ -29,8 +29,12 @@ class Output(ABC):
     """Takes numbered blocks of events, in order."""
 
     @abstractmethod
-    def stored(self, number: int) -> Events | None:
-        """The block that an interrupted run wrote, or None."""
+    def stored(self, number: int, n_events: int) -> Events | None:
+        """The block of so many events that an interrupted run wrote, or None.
+
+        Raises:
+            DataError: If it holds another number of events.
+        """
 
     @abstractmethod
     def write(self, events: Events, number: int) -> None:
@@ -81,7 +85,7 @@ def open_output(path: Path, plan: Mapping[str, Any], *, overwrite: bool, say: Sa
             yield output
             _refuse_existing(path, overwrite)  # it may have come meanwhile
             if path.is_dir():
-                for part in part_files(path):
+                for part in path.iterdir():
                     part.unlink()
                 path.rmdir()
             partial.rename(path)
@@ -103,7 +107,7 @@ class _OneFile(Output):
     def __init__(self, blocks: Blocks) -> None:
         self.blocks = blocks
 
-    def stored(self, number: int) -> Events | None:
+    def stored(self, number: int, n_events: int) -> Events | None:
         return None
 
     def write(self, events: Events, number: int) -> None:
@@ -112,11 +116,17 @@ class _OneFile(Output):
 
 class _Parts(Output):
     def __init__(self, folder: Path) -> None:
-        self.writer = EventsWriter(folder, resume=True)
-        self.finished = part_files(folder)
+        self.writer = EventsWriter(folder, resume=True, compression_level=3)
+        self.n_finished = len(part_files(folder))
 
-    def stored(self, number: int) -> Events | None:
-        return open_events(self.finished[number]).read() if number < len(self.finished) else None
+    def stored(self, number: int, n_events: int) -> Events | None:
+        part = self.writer.part(number)
+        if not part.exists():
+            return None
+        events = open_events(part).read()
+        if len(events) != n_events:
+            raise DataError(f"{part} holds {len(events)} events instead of {n_events}: remove it, then go on")
+        return events
 
     def write(self, events: Events, number: int) -> None:
         self.writer.write(events, number)
@@ -143,8 +153,8 @@ def _parts(folder: Path, plan: Mapping[str, Any], overwrite: bool, say: Say) -> 
         for left in folder.glob(".part-*.tmp"):  # of a run that was killed
             left.unlink()
         output = _Parts(folder)
-        if output.finished:
-            say(f"{folder} holds {len(output.finished)} finished parts: going on behind them")
+        if output.n_finished:
+            say(f"{folder} holds {output.n_finished} finished parts: they are kept")
         try:
             yield output
         finally:
@@ -177,7 +187,8 @@ def _refuse_existing(path: Path, overwrite: bool) -> None:
         found = set(path.iterdir())
         if not found:
             return
-        if overwrite and found != set(part_files(path)):
+        # a run that was killed at its very end has left its plan
+        if overwrite and found - {path / _PLAN_FILE} != set(part_files(path)):
             raise DataError(f"{path} holds more than parts of events, so it is not overwritten: choose another folder")
     if not overwrite:
         raise DataError(f"{path} is there already: choose another output, or ask to overwrite it")

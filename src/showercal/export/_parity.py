@@ -77,7 +77,7 @@ def check_parity(expected: Mapping[str, FloatArray], got: Mapping[str, FloatArra
         distance = np.abs(np.where(finite, got[name], 0) - np.where(finite, python, 0))
         share = distance / np.maximum(np.where(finite, np.abs(python), 0), small)
         relative[name], absolute[name] = (float(d.max(initial=0)) for d in (share, distance))
-        if relative[name] > TOLERANCE:
+        if not relative[name] <= TOLERANCE:
             at = int(np.argmax(share))
             raise ExportError(
                 f"the exported {name} must agree with Python's to {TOLERANCE:g} of its value, or of {small:.4g} GeV "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -30,8 +31,8 @@ from showercal.features._linear_energy import fit_linear_energy, linear_energy
 from showercal.features._neighbours import neighbourhoods
 from showercal.features._sums import layer_sums
 
-# Events whose neighbourhoods are made at a time: their grids take some 60 MB.
-_CHUNK: Final = 8192
+# Cells, with their rim, of the grids of all events whose neighbourhoods are made at a time: 64 MB.
+_CELLS_AT_A_TIME: Final = 16_000_000
 
 
 class FeatureExtractor:
@@ -211,8 +212,9 @@ class FeatureExtractor:
     def _neighbourhoods(self, name: str, spec: Neighbourhoods, values: Tensor, cell: Tensor, offsets: Tensor) -> Tensor:
         """`neighbourhoods` of all hits, some events at a time."""
         parts = []
-        for first in range(0, max(len(offsets) - 1, 1), _CHUNK):
-            edges = offsets[first : first + _CHUNK + 1]
+        n_events = max(1, _CELLS_AT_A_TIME // math.prod(n + 2 for n in self._calorimeter().shape))
+        for first in range(0, max(len(offsets) - 1, 1), n_events):
+            edges = offsets[first : first + n_events + 1]
             hits = slice(int(edges[0]), int(edges[-1]))
             fields = {OFFSETS: edges - edges[0], CELL: cell[hits].long()}
             fields |= {field: values[hits, n] for n, field in enumerate(spec.values)}

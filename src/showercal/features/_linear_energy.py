@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from torch import Tensor
 
+from showercal.errors import DataError
+
 FloatArray = NDArray[np.float64]
 
 
@@ -23,14 +25,27 @@ def fit_linear_energy(sums: FloatArray, energy_true: FloatArray) -> FloatArray:
         sums: Shape (N, S).
         energy_true: Shape (N,), [GeV].
 
+    Raises:
+        DataError: If the energies do not vary, or no sum changes with them.
+
     References:
         A. C. Aitken, Proc. R. Soc. Edinburgh 55 (1936) 42 (generalised least squares).
     """
+    if not energy_true.std() > 1e-6 * energy_true.mean():
+        raise DataError(
+            f"a linear energy needs training events of different energies; all {len(energy_true)} have about "
+            f"{energy_true.mean():.4g} GeV"
+        )
     weight = 1 / (energy_true + 0.04 * energy_true.mean())  # counts fluctuate by the root of what they are
     weight /= weight.sum()
     middle, centre = weight @ energy_true, weight @ sums
     apart = energy_true - middle
     slope = (weight * apart) @ (sums - centre) / (weight @ apart**2)
+    if not np.any(slope):
+        raise DataError(
+            f"a linear energy needs a signal that changes with the true energy; the sums of all {sums.shape[1]} layers "
+            f"are the same in all {len(sums)} training events: check the mapping of the fields"
+        )
     noise = sums - centre - apart[:, None] * slope
     covariance = (noise * weight[:, None]).T @ noise
     # a layer that is never lit has no noise and no slope

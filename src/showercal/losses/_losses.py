@@ -24,7 +24,7 @@ from showercal.models import (
 
 Loss = Callable[[EnergyDistribution, Tensor], Tensor]
 Width = Callable[[EnergyDistribution, Tensor], Tensor]
-# Predicted widths between a location and the ends of the spectrum from which the width can be learned.
+# Widths between a location and the ends of the spectrum from which the width can be learned.
 _MARGIN: Final = 2.0
 
 
@@ -146,8 +146,8 @@ def boundary_likelihood(low: float, high: float, width: Width, train_width: bool
     Args:
         low, high: a and b, the ends of the training spectrum, [GeV].
         width: sigma of each event.
-        train_width: Add the same with the predicted sigma and y_hat held fixed, of the events whose y_hat lies two
-            predicted widths or more within the spectrum. Beyond, only truths on one side of y_hat are possible, which
+        train_width: Add the same with the predicted sigma and y_hat held fixed, of events whose y_hat lies two widths
+            or more within the spectrum. Beyond, only truths on one side of y_hat are possible, which
             tell little of the width: learned there, it comes out too small in the last bins of the true energy.
 
     References:
@@ -161,12 +161,14 @@ def boundary_likelihood(low: float, high: float, width: Width, train_width: bool
         return -TruncatedNormalEnergy(location, sigma.clamp(min=1e-3), *ends).log_prob(energy_true)
 
     def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-        each = likelihood(distribution.mean, width(distribution, energy_true), energy_true)
+        sigma = width(distribution, energy_true)
+        each = likelihood(distribution.mean, sigma, energy_true)
         if train_width:
-            location, sigma = distribution.mean.detach(), predicted_width(distribution, energy_true)
+            location = distribution.mean.detach()
+            # not by the predicted width: the wider it grew, the fewer events would count against it
             margin = _MARGIN * sigma.detach()
             inside = (location > low + margin) & (location < high - margin)
-            each = each + inside * likelihood(location, sigma, energy_true)
+            each = each + inside * likelihood(location, predicted_width(distribution, energy_true), energy_true)
         return each.mean()
 
     return loss

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from showercal.features import Columns, FeatureExtractor
+
+# Of a batch: fewer events are no batch of their own in training.
+_LEAST: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Batches:
         extractor: Makes features of a batch from the columns.
         columns: Of N events.
         energy_true: Shape (N,), [GeV].
-        batch_size: Events per batch; the last batch takes what is left.
+        batch_size: Events per batch; the last batch takes what is left. In training, less than a tenth of a batch joins
+            the batch before it: a few events make a poor step, and one alone cannot be normalised.
         seed: None keeps the order.
         epoch: Called at the start of every pass for the number of the epoch.
     """
@@ -57,14 +61,17 @@ class Batches:
         self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
 
     def __len__(self) -> int:
-        return math.ceil(len(self.energy_true) / self.batch_size)
+        n_whole, left = divmod(len(self.energy_true), self.batch_size)
+        joins = self.seed is not None and n_whole > 0 and left < _LEAST * self.batch_size
+        return n_whole + (left > 0 and not joins)
 
     def __iter__(self) -> Iterator[Batch]:
         n = len(self.energy_true)
         order = torch.arange(n)
         if self.seed is not None:
             order = torch.randperm(n, generator=generator("order", self.seed, self.epoch()))
-        for chosen in order.to(self.energy_true.device).split(self.batch_size):  # type: ignore[no-untyped-call]
+        edges = torch.arange(1, len(self)) * self.batch_size
+        for chosen in order.to(self.energy_true.device).tensor_split(edges):
             yield Batch(self.extractor.batch(self.columns, chosen), self.energy_true[chosen])
 
 
