@@ -13,6 +13,9 @@ import pytest
 from showercal import Events, detector
 
 _ROOT = Path(__file__).parents[1]
+# As on the command line: threads that spin while they wait starve each other when another process wants a core. Read
+# when PyTorch is first used.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture(scope="session")

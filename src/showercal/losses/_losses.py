@@ -161,12 +161,12 @@ def boundary_likelihood(low: float, high: float, width: Width, train_width: bool
         return -TruncatedNormalEnergy(location, sigma.clamp(min=1e-3), *ends).log_prob(energy_true)
 
     def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-        sigma = width(distribution, energy_true)
-        each = likelihood(distribution.mean, sigma, energy_true)
+        each = likelihood(distribution.mean, width(distribution, energy_true), energy_true)
         if train_width:
             location = distribution.mean.detach()
-            # not by the predicted width: the wider it grew, the fewer events would count against it
-            margin = _MARGIN * sigma.detach()
+            # the width at the location: by the predicted one, the wider it grew the fewer events would count against
+            # it; by that at the truth, the truth would choose which events count
+            margin = _MARGIN * width(distribution, location.clamp(low, high)).detach()
             inside = (location > low + margin) & (location < high - margin)
             each = each + inside * likelihood(location, predicted_width(distribution, energy_true), energy_true)
         return each.mean()
