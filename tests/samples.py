@@ -1,14 +1,18 @@
-"""A toy calorimeter sample that is quick to make: tracks and energies that grow with the true energy."""
+"""A toy calorimeter sample that is quick to make, and methods to try on it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
-from showercal import Events, detector
+from showercal import Estimator, Events, detector
+from showercal.training import MethodConfig, NetworkRegressor, build_method
 
 _DEPTH = np.array([2.0, 20.0, 35.0, 24.0, 11.0, 5.0, 2.0, 1.0])
 
@@ -37,3 +41,11 @@ def darkened(events: Events, which: NDArray[np.intp]) -> Events:
     keep = np.isin(np.arange(len(events)), which, invert=True)
     cells = events.array.cells
     return replace(events, array=ak.with_field(events.array, cells[keep & (cells.id >= 0)], "cells"))
+
+
+def method_of(config: Mapping[str, Any]) -> Estimator:
+    """The unfitted method of options as they stand in a recipe, without a progress bar."""
+    method = build_method(TypeAdapter(MethodConfig).validate_python(config))
+    if isinstance(method, NetworkRegressor):
+        method.progress = False
+    return method

@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import TypeAdapter
 
-from samples import darkened, toy_showers
+from samples import darkened, method_of, toy_showers
 from showercal import Estimator, Events, detector
 from showercal.calibration import BiasCorrection, WidthRecalibration
 from showercal.errors import DataError, ModelFileError, NotFittedError, NoWidthError
 from showercal.export import check_parity, export_method, flat_fields
 from showercal.prediction import Prediction
-from showercal.training import METHODS, MethodConfig, NetworkRegressor, build_method, load_method
+from showercal.training import METHODS, NetworkRegressor, load_method
 
 TRACKS = ("cells.tracks",)
 GRID = {"grid": {"kind": "voxels", "values": TRACKS}}
@@ -85,10 +84,7 @@ CALIBRATIONS = (("line", "scale"), ("power", "isotonic"), ("spline", "conformal"
 
 
 def build(name: str) -> Estimator:
-    method = build_method(TypeAdapter(MethodConfig).validate_python(CONFIGS[name]))
-    if isinstance(method, NetworkRegressor):
-        method.progress = False
-    return method
+    return method_of(CONFIGS[name])
 
 
 @pytest.fixture(scope="module")

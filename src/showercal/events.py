@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import awkward as ak
 import numpy as np
@@ -20,6 +20,10 @@ from showercal import units as _units
 from showercal.errors import DataError, nearest
 
 FloatArray = NDArray[np.float64]
+
+# Names in the flat layout, hits of all events end to end: where each event begins, and the cell of each hit.
+OFFSETS: Final = "offsets"
+CELL: Final = "cells.id"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +98,12 @@ class Events:
                 raise DataError(f"events have no field {path!r}; {nearest(path, known)}")
             value = value[part]
         return value
+
+    @property
+    def cell_offsets(self) -> NDArray[np.int64]:
+        """Hits of event i are ``cell_offsets[i]:cell_offsets[i + 1]`` of all hits end to end, shape (B + 1,)."""
+        counts = ak.to_numpy(ak.num(self.field(CELL), axis=1))
+        return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
 
     def scalar(self, path: str) -> FloatArray:
         """One number per event at a dotted path, shape (B,), float64.

@@ -12,11 +12,11 @@ import awkward as ak
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
 
+from samples import method_of
 from showercal import Events
 from showercal.prediction import LogNormalPrediction, NormalPrediction, Prediction, TruncatedNormalPrediction
-from showercal.training import MethodConfig, NetworkRegressor, build_method
+from showercal.training import NetworkRegressor
 
 FloatArray = NDArray[np.float64]
 N_TRAIN, N_VALIDATION, N_TEST = 40_000, 5_000, 20_000
@@ -73,9 +73,8 @@ def method(head: dict[str, Any], loss: dict[str, Any]) -> NetworkRegressor:
             "precision": "float32",
         },
     }
-    built = build_method(TypeAdapter(MethodConfig).validate_python(config))
+    built = method_of(config)
     assert isinstance(built, NetworkRegressor)
-    built.progress = False
     return built
 
 

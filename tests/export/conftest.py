@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from pydantic import TypeAdapter
 
 from exported import METHODS, RANGE, Exported
-from samples import toy_showers
+from samples import method_of, toy_showers
 from showercal.calibration import BiasCorrection
 from showercal.export import export_method
-from showercal.training import MethodConfig, NetworkRegressor, build_method
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +16,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Exported]:
     events = toy_showers(300)
     made = {}
     for name, config in METHODS.items():
-        method = build_method(TypeAdapter(MethodConfig).validate_python(config))
-        if isinstance(method, NetworkRegressor):
-            method.progress = False
-        method.fit(events[:200], events[200:])
+        method = method_of(config).fit(events[:200], events[200:])
         bias = BiasCorrection("line", n_bins=4).fit(events.energy_true, method.predict(events))
         path = tmp_path_factory.mktemp("models") / f"{name}.onnx"
         bright = events[events.energy_true > 2]

@@ -11,14 +11,13 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
 
+import exported
 from exported import change_metadata
-from samples import toy_showers
+from samples import method_of, toy_showers
 from showercal import Events
 from showercal.export import export_method, flat_fields
 from showercal.prediction import Prediction
-from showercal.training import MethodConfig, NetworkRegressor, build_method
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "examples" / "cpp"
@@ -28,20 +27,12 @@ RANGE = (2.5, 5.0)  # even two epochs of training predict some energies in it an
 COLUMNS = ["cells.energy", "cells.tracks", "n_lit", "cells.id"]  # in another order than the model's
 
 SUMS = {"sums": {"kind": "layer_sums", "values": ["cells.tracks", "cells.energy"]}}
+DEEP_SETS = exported.METHODS["deep_sets"]
 METHODS: dict[str, dict[str, Any]] = {
-    "line": {"kind": "straight_line"},
+    "line": exported.METHODS["line"],
     "trees": {"kind": "trees", "features": SUMS, "min_events_per_leaf": 5},
-    "deep_sets": {
-        "kind": "network",
-        "network": {"name": "deep_sets", "hits": "hits", "start": "start", "head": {"kind": "normal"}},
-        "features": {
-            "hits": {"kind": "neighbourhoods", "values": ["cells.tracks", "cells.energy"]},
-            "start": {"kind": "linear_energy", "values": ["cells.tracks"]},
-            "table": {"kind": "table", "values": ["n_lit"]},
-        },
-        "loss": {"kind": "nll"},
-        "training": {"epochs": 2, "batch_size": 50},
-    },
+    # with a scalar of the event, too
+    "deep_sets": {**DEEP_SETS, "features": {**DEEP_SETS["features"], "table": {"kind": "table", "values": ["n_lit"]}}},
 }
 
 
@@ -93,10 +84,7 @@ def exports(events: Events, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     folder = tmp_path_factory.mktemp("models")
     made = {}
     for name, config in METHODS.items():
-        method = build_method(TypeAdapter(MethodConfig).validate_python(config))
-        if isinstance(method, NetworkRegressor):
-            method.progress = False
-        method.fit(events[:300], events[300:])
+        method = method_of(config).fit(events[:300], events[300:])
         path = folder / f"{name}.onnx"
         export_method(method, path, events, name=name, study="toys", energy_range=RANGE)
         made[name] = path, method.predict(events)

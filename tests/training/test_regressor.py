@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from samples import toy_showers
+from samples import method_of, toy_showers
 from showercal import detector
 from showercal.errors import RecipeError, TrainingError
 from showercal.models import StraightLine, StraightLineConfig
-from showercal.training import MethodConfig, NetworkRegressor, build_method
+from showercal.training import NetworkRegressor, build_method
 from showercal.training._module import EnergyRegression
 
 GRID = {"grid": {"kind": "voxels", "values": ["cells.tracks"]}}
@@ -30,9 +30,8 @@ def regressor(**changes: Any) -> NetworkRegressor:
         "features": GRID,
         "training": {"epochs": 2, "batch_size": 50},
     }
-    method = build_method(TypeAdapter(MethodConfig).validate_python({**config, **changes}))
+    method = method_of({**config, **changes})
     assert isinstance(method, NetworkRegressor)
-    method.progress = False
     return method
 
 

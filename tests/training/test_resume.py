@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pydantic import TypeAdapter
 
-from samples import toy_showers
-from showercal.training import MethodConfig, NetworkRegressor, build_method
+from samples import method_of, toy_showers
+from showercal.training import NetworkRegressor
 
 HERE = Path(__file__).parents[1]
 FIT = """
@@ -42,9 +41,8 @@ def fit(training: dict[str, object], workspace: str | None, *, adversary: bool =
     }
     if adversary:
         config["decorrelation"] = {"kind": "adversary"}
-    method = build_method(TypeAdapter(MethodConfig).validate_python(config))
+    method = method_of(config)
     assert isinstance(method, NetworkRegressor)
-    method.progress = False
     events = toy_showers(400)
     return method.fit(events[:300], events[300:], None if workspace is None else Path(workspace))
 

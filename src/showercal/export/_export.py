@@ -14,8 +14,8 @@ import showercal
 from showercal.calibration import BiasCorrection, WidthRecalibration
 from showercal.errors import ExportError
 from showercal.estimator import Estimator
-from showercal.events import Events
-from showercal.export._fields import CELL, OFFSETS, flat_fields
+from showercal.events import CELL, OFFSETS, Events
+from showercal.export._fields import flat_fields
 from showercal.export._graph import CalibratedGraph
 from showercal.export._info import ModelInfo, Port
 from showercal.export._onnx import to_onnx
@@ -71,8 +71,8 @@ def export_method(
         energy_range: Lowest and highest true energy of the training events, [GeV].
 
     Raises:
-        ExportError: If the method has no form in ONNX, the numbers differ by more, the training range is none, or there
-            are too few events to compare on.
+        ExportError: If the method has no form in ONNX, the numbers differ by more, the training range is none, there
+            are too few events to compare on, or the path is a folder or in none.
         OSError: If the file cannot be written.
     """
     low, high = energy_range
@@ -83,8 +83,9 @@ def export_method(
     if len(events) < 2:
         raise ExportError(f"an exported method is compared with Python on two or more events; got {len(events)}")
     path = Path(path)
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to: make it first")
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"has no folder: {path.parent} is missing"
+        raise ExportError(f"{path} {what}; name a file in a folder that is there, e.g. {name or 'model'}.onnx")
     prediction = method.predict(events)
     if bias is not None:
         prediction = bias.apply(prediction)

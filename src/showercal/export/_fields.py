@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
 from showercal.errors import DataError
-from showercal.events import Events
-
-OFFSETS: Final = "offsets"
-CELL: Final = "cells.id"
+from showercal.events import CELL, OFFSETS, Events
 
 
 def flat_fields(events: Events, names: Iterable[str]) -> dict[str, NDArray[Any]]:
@@ -32,8 +29,7 @@ def flat_fields(events: Events, names: Iterable[str]) -> dict[str, NDArray[Any]]
 
 def _flat(events: Events, name: str) -> NDArray[Any]:
     if name == OFFSETS:
-        counts = ak.to_numpy(ak.num(events.field(CELL), axis=1))
-        return np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
+        return events.cell_offsets
     values = events.field(name)
     if "." in name:
         if values.ndim != 2:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import DataError, ModelFileError
-from showercal.events import Events
-from showercal.export._fields import CELL, OFFSETS, flat_fields
+from showercal.events import CELL, OFFSETS, Events
+from showercal.export._fields import flat_fields
 from showercal.export._info import ModelInfo
 from showercal.export._seal import is_whole
 from showercal.storage import EventSource

@@ -13,14 +13,13 @@ from showercal.features._config import (
     Voxels,
 )
 from showercal.features._extractor import FeatureExtractor, same_detector
-from showercal.features._flat import OFFSETS, Fields, layer_sums_of_fields
+from showercal.features._flat import Fields, layer_sums_of_fields
 from showercal.features._graph import FeatureGraph, fields_of
 from showercal.features._neighbours import neighbourhoods
 from showercal.features._sums import layer_sums
 from showercal.features._symmetry import GridAugmentation
 
 __all__ = [
-    "OFFSETS",
     "Columns",
     "DenseColumn",
     "FeatureConfig",

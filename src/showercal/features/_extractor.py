@@ -14,7 +14,7 @@ from torch import Tensor
 
 from showercal.detectors import BoxCalorimeter, calorimeter_of
 from showercal.errors import DataError, check_fitted
-from showercal.events import Events
+from showercal.events import CELL, OFFSETS, Events
 from showercal.features._columns import Columns, DenseColumn, Hits, RaggedColumn
 from showercal.features._config import (
     FeatureConfig,
@@ -26,7 +26,6 @@ from showercal.features._config import (
     Table,
     Voxels,
 )
-from showercal.features._flat import CELL, OFFSETS
 from showercal.features._linear_energy import fit_linear_energy, linear_energy
 from showercal.features._neighbours import neighbourhoods
 from showercal.features._sums import layer_sums
@@ -202,12 +201,14 @@ class FeatureExtractor:
 
     def _hits(self, events: Events, values: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Fields (H, F), cell numbers (H,) and offsets (B + 1,) of all hits."""
-        cell = events.field(CELL)
-        offsets = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(cell, axis=1)), dtype=np.int64)])
-        number = _numpy(ak.flatten(cell)).astype(np.int32)
+        number = _numpy(ak.flatten(events.field(CELL))).astype(np.int32)
         self._calorimeter().check_cells(number, where="the events given")
         columns = [_numpy(ak.flatten(events.field(field))).astype(np.float32) for field in values]
-        return torch.from_numpy(np.stack(columns, axis=1)), torch.from_numpy(number), torch.from_numpy(offsets)
+        return (
+            torch.from_numpy(np.stack(columns, axis=1)),
+            torch.from_numpy(number),
+            torch.from_numpy(events.cell_offsets),
+        )
 
     def _neighbourhoods(self, name: str, spec: Neighbourhoods, values: Tensor, cell: Tensor, offsets: Tensor) -> Tensor:
         """`neighbourhoods` of all hits, some events at a time."""

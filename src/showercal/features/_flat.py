@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from showercal.detectors import BoxCalorimeter
+from showercal.events import CELL, OFFSETS
 
-OFFSETS: Final = "offsets"
-CELL: Final = "cells.id"
 Fields = Mapping[str, Tensor]
 _NOWHERE: Final = 1 << 40
 

@@ -10,17 +10,10 @@ from torch import Tensor, nn
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import check_fitted
+from showercal.events import CELL, OFFSETS
 from showercal.features._config import Images, InputConfig, LayerSums, LinearEnergy, Neighbourhoods, Points, Voxels
 from showercal.features._extractor import FeatureExtractor
-from showercal.features._flat import (
-    CELL,
-    OFFSETS,
-    Fields,
-    checked_cell,
-    event_of_hit,
-    layer_of_hit,
-    layer_sums_of_fields,
-)
+from showercal.features._flat import Fields, checked_cell, event_of_hit, layer_of_hit, layer_sums_of_fields
 from showercal.features._linear_energy import linear_energy
 from showercal.features._neighbours import neighbourhoods
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from showercal.detectors import BoxCalorimeter
-from showercal.features._flat import OFFSETS, Fields, checked_cell, event_of_hit
+from showercal.events import OFFSETS
+from showercal.features._flat import Fields, checked_cell, event_of_hit
 
 _SAME: Final = ((0, 0),)
 _EDGE: Final = ((1, 0), (-1, 0), (0, 1), (0, -1))

@@ -39,10 +39,7 @@ def export_run(
     path, methods = Path(path), run.recipe.methods
     if name not in methods:
         raise ExportError(f"{run.folder} has no method {name!r}; {nearest(name, methods)}")
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else f"has no folder: {path.parent} is missing"
-        raise ExportError(f"{path} {what}; name a file in a folder that is there, e.g. {name}.onnx")
-    if path.exists() and not overwrite:
+    if path.is_file() and not overwrite:
         raise ExportError(f"{path} is there already; choose another --out, or replace it with --overwrite")
     energy_range = run.energy_range(name)
     events = parts_of(run).test[:n_events]

@@ -22,8 +22,7 @@ from showercal.calibration import BiasCorrection, WidthRecalibration
 from showercal.errors import DataError
 from showercal.estimator import Estimator
 from showercal.evaluation import Row
-from showercal.events import Events
-from showercal.features import OFFSETS
+from showercal.events import OFFSETS, Events
 from showercal.prediction import Prediction, from_arrays
 from showercal.report import write_report
 from showercal.studies._cache import digest, essence, forget, is_done, mark_done, read_done, write_json
