@@ -1,4 +1,4 @@
-"""Materials: composition and density as data; radiation and interaction lengths computed from them."""
+"""Materials: composition and density as data; the lengths and energies that rule showers computed from them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ class Element:
     a: float
     interaction_length: float
 
+
+_SCALE_ENERGY: Final = 21.2052  # E_s = sqrt(4 pi / alpha) m_e c^2, [MeV], PDG Review "Passage of particles", eq. 34.37
 
 # Atomic weights and nuclear interaction lengths: Particle Data Group, "Atomic and nuclear properties of materials".
 ELEMENTS: Final[Mapping[str, Element]] = MappingProxyType(
@@ -82,6 +84,21 @@ def element_radiation_length(symbol: str) -> float:
     return _X0_CONSTANT * a / (z**2 * (elastic - coulomb) + z * inelastic)
 
 
+def element_critical_energy(symbol: str) -> float:
+    """Critical energy of an element for electrons, solid or liquid, [MeV]: 610 MeV / (Z + 1.24), in Rossi's sense.
+
+    The PDG's fit to its own table; the table lies within about 4 % of it.
+
+    References:
+        PDG Review "Passage of particles through matter", fig. 34.14.
+
+    Example:
+        >>> round(element_critical_energy("Pb"), 2)  # PDG's table: 7.43
+        7.33
+    """
+    return 610.0 / (ELEMENTS[symbol].z + 1.24)
+
+
 @dataclass(frozen=True)
 class Material:
     """A homogeneous material.
@@ -122,6 +139,19 @@ class Material:
         """Nuclear interaction length lambda_I, [mm], by the same additivity from the PDG's values of the elements."""
         inverse = sum(w / ELEMENTS[s].interaction_length for s, w in self.mass_fractions.items())
         return 10 / (inverse * self.density)
+
+    @property
+    def moliere_radius(self) -> float:
+        """Molière radius R_M, [mm], 1/R_M = 1/E_s sum w_i E_c,i / X_i with E_s = 21.2 MeV (PDG eq. 34.38)."""
+        inverse = sum(
+            w * element_critical_energy(s) / element_radiation_length(s) for s, w in self.mass_fractions.items()
+        )
+        return 10 * _SCALE_ENERGY / (inverse * self.density)
+
+    @property
+    def critical_energy(self) -> float:
+        """Critical energy E_c of electrons, [MeV], from R_M = E_s X0 / E_c (PDG eq. 34.37)."""
+        return _SCALE_ENERGY * self.radiation_length / self.moliere_radius
 
 
 def from_formula(name: str, density: float, atoms: Mapping[str, float]) -> Material:
