@@ -249,6 +249,7 @@ class BoxCalorimeter:
             "magnetic_field": list(self.magnetic_field),
             "materials": {
                 name: {"density": m.density, "mass_fractions": dict(m.mass_fractions)}
+                | ({} if m.excitation_energy is None else {"excitation_energy": m.excitation_energy})
                 for name, m in self.materials.items()
             },
         }

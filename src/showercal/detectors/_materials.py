@@ -10,6 +10,7 @@ from typing import Final
 
 from showercal.errors import GeometryError
 
+_AVOGADRO: Final = 6.02214076e23  # [1/mol], exact
 _ALPHA: Final = 7.2973525693e-3  # fine-structure constant, CODATA 2018
 _X0_CONSTANT: Final = (
     716.408  # A / (4 alpha r_e^2 N_A) for A = 1 g/mol, [g/cm^2], PDG Review "Passage of particles", eq. 34.25
@@ -24,36 +25,39 @@ class Element:
         z: Atomic number.
         a: Standard atomic weight, [g/mol].
         interaction_length: Nuclear interaction length, [g/cm^2], from the PDG's table of atomic and nuclear properties.
+        excitation_energy: Mean excitation energy I, [eV].
     """
 
     z: int
     a: float
     interaction_length: float
+    excitation_energy: float
 
 
 _SCALE_ENERGY: Final = 21.2052  # E_s = sqrt(4 pi / alpha) m_e c^2, [MeV], PDG Review "Passage of particles", eq. 34.37
 
 # Atomic weights and nuclear interaction lengths: Particle Data Group, "Atomic and nuclear properties of materials".
+# Mean excitation energies: ICRU Report 37 (1984), the values for elements in condensed form where they have one.
 ELEMENTS: Final[Mapping[str, Element]] = MappingProxyType(
     {
-        "H": Element(1, 1.008, 52.0),
-        "C": Element(6, 12.0107, 85.8),
-        "N": Element(7, 14.007, 89.7),
-        "O": Element(8, 15.999, 90.2),
-        "Al": Element(13, 26.9815, 107.2),
-        "Si": Element(14, 28.0855, 108.4),
-        "Ar": Element(18, 39.948, 119.7),
-        "Ti": Element(22, 47.867, 126.2),
-        "Cr": Element(24, 51.9961, 129.5),
-        "Mn": Element(25, 54.938, 131.4),
-        "Fe": Element(26, 55.845, 132.1),
-        "Ni": Element(28, 58.6934, 134.1),
-        "Cu": Element(29, 63.546, 137.3),
-        "Zn": Element(30, 65.38, 138.5),
-        "Sn": Element(50, 118.710, 166.7),
-        "W": Element(74, 183.84, 191.9),
-        "Pb": Element(82, 207.2, 199.6),
-        "U": Element(92, 238.02891, 209.0),
+        "H": Element(1, 1.008, 52.0, 19.2),
+        "C": Element(6, 12.0107, 85.8, 81.0),
+        "N": Element(7, 14.007, 89.7, 82.0),
+        "O": Element(8, 15.999, 90.2, 95.0),
+        "Al": Element(13, 26.9815, 107.2, 166.0),
+        "Si": Element(14, 28.0855, 108.4, 173.0),
+        "Ar": Element(18, 39.948, 119.7, 188.0),
+        "Ti": Element(22, 47.867, 126.2, 233.0),
+        "Cr": Element(24, 51.9961, 129.5, 257.0),
+        "Mn": Element(25, 54.938, 131.4, 272.0),
+        "Fe": Element(26, 55.845, 132.1, 286.0),
+        "Ni": Element(28, 58.6934, 134.1, 311.0),
+        "Cu": Element(29, 63.546, 137.3, 322.0),
+        "Zn": Element(30, 65.38, 138.5, 330.0),
+        "Sn": Element(50, 118.710, 166.7, 488.0),
+        "W": Element(74, 183.84, 191.9, 727.0),
+        "Pb": Element(82, 207.2, 199.6, 823.0),
+        "U": Element(92, 238.02891, 209.0, 890.0),
     }
 )
 
@@ -107,6 +111,7 @@ class Material:
         name: Its name here and in geometry files.
         density: [g/cm^3].
         mass_fractions: Element symbol -> fraction by mass; they sum to 1.
+        excitation_energy: Measured mean excitation energy I, [eV]; None takes Bragg's rule.
 
     Raises:
         GeometryError: If the density is not above 0, an element is unknown, or the fractions do not sum to 1.
@@ -115,6 +120,7 @@ class Material:
     name: str
     density: float
     mass_fractions: Mapping[str, float]
+    excitation_energy: float | None = None
 
     def __post_init__(self) -> None:
         if not self.density > 0:
@@ -133,6 +139,26 @@ class Material:
         """X0, [mm], by Bragg additivity 1/X0 = sum w_i / X_i (PDG eq. 34.27)."""
         inverse = sum(w / element_radiation_length(s) for s, w in self.mass_fractions.items())
         return 10 / (inverse * self.density)
+
+    @property
+    def electron_density(self) -> float:
+        """Electrons per volume, [1/mm^3]."""
+        per_gram = sum(w * ELEMENTS[s].z / ELEMENTS[s].a for s, w in self.mass_fractions.items())
+        return per_gram * _AVOGADRO * self.density * 1e-3
+
+    @property
+    def mean_excitation_energy(self) -> float:
+        """I, [eV]: measured, or by Bragg's rule, the average of ln I over electrons (PDG eq. 34.9 ff.).
+
+        Example:
+            >>> round(MATERIALS["lead"].mean_excitation_energy)
+            823
+        """
+        if self.excitation_energy is not None:
+            return self.excitation_energy
+        electrons = {s: w * ELEMENTS[s].z / ELEMENTS[s].a for s, w in self.mass_fractions.items()}
+        logarithm = sum(n * math.log(ELEMENTS[s].excitation_energy) for s, n in electrons.items())
+        return math.exp(logarithm / sum(electrons.values()))
 
     @property
     def interaction_length(self) -> float:
@@ -154,18 +180,20 @@ class Material:
         return _SCALE_ENERGY * self.radiation_length / self.moliere_radius
 
 
-def from_formula(name: str, density: float, atoms: Mapping[str, float]) -> Material:
+def from_formula(
+    name: str, density: float, atoms: Mapping[str, float], excitation_energy: float | None = None
+) -> Material:
     """A compound from its numbers of atoms, e.g. ``{"Pb": 1, "W": 1, "O": 4}``."""
     mass = {s: n * ELEMENTS[s].a for s, n in atoms.items()}
     total = sum(mass.values())
-    return Material(name, density, {s: m / total for s, m in mass.items()})
+    return Material(name, density, {s: m / total for s, m in mass.items()}, excitation_energy)
 
 
 _ALL: Final = (
-    # Polyvinyltoluene C9H10, the base of plastic scintillators (PDG: 1.032 g/cm3).
-    from_formula("plastic-scintillator", 1.032, {"C": 9, "H": 10}),
-    from_formula("polystyrene", 1.06, {"C": 8, "H": 8}),
-    from_formula("PbWO4", 8.28, {"Pb": 1, "W": 1, "O": 4}),
+    # Polyvinyltoluene C9H10, the base of plastic scintillators (PDG: 1.032 g/cm3). Mean excitation energies: PDG.
+    from_formula("plastic-scintillator", 1.032, {"C": 9, "H": 10}, 64.7),
+    from_formula("polystyrene", 1.06, {"C": 8, "H": 8}, 68.7),
+    from_formula("PbWO4", 8.28, {"Pb": 1, "W": 1, "O": 4}, 600.7),
     # Cartridge brass, 70/30.
     Material("brass", 8.53, {"Cu": 0.70, "Zn": 0.30}),
     # Composition of the NIST-like entry G4_STAINLESS-STEEL of Geant4.

@@ -1,0 +1,1 @@
+"""The fast simulator: showers particle by particle, with published cross sections, compiled by Numba."""

@@ -1,0 +1,150 @@
+"""What a shower leaves in the cells of the calorimeter, and where the rest of its energy went."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+# Sums of an event, by place in `Cells.sums`, [MeV].
+ACTIVE: Final = 0  # deposited in active material, before Birks' law and the time cut
+ABSORBER: Final = 1  # deposited in absorbers
+LEAK_FRONT: Final = 2  # kinetic energy through the front face, ...
+LEAK_BACK: Final = 3
+LEAK_SIDE: Final = 4
+INVISIBLE: Final = 5  # binding energy, neutrinos
+N_SUMS: Final = 6
+
+NO_TRACK: Final = 0
+
+
+class Cells(NamedTuple):
+    """Cells of one event, kept dense because a shower comes back to the same cells; only touched ones are reset.
+
+    Attributes:
+        energy: Seen energy, shape (n_cells,), [MeV].
+        tracks: Distinct charged tracks, shape (n_cells,).
+        last_track: The last track seen in a cell, -1 when nothing was, shape (n_cells,). A particle is followed to its
+            end before the next begins, so the last one is enough to count distinct tracks.
+        touched: Numbers of the cells that saw something, in order of time, shape (n_cells,).
+        n_touched: How many, shape (1,).
+        sums: Where the energy went, shape (N_SUMS,), [MeV].
+    """
+
+    energy: NDArray[np.float64]
+    tracks: NDArray[np.int32]
+    last_track: NDArray[np.int64]
+    touched: NDArray[np.int32]
+    n_touched: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+
+def new_cells(n_cells: int) -> Cells:
+    """Empty cells."""
+    return Cells(
+        np.zeros(n_cells),
+        np.zeros(n_cells, np.int32),
+        np.full(n_cells, -1, np.int64),
+        np.zeros(n_cells, np.int32),
+        np.zeros(1, np.int64),
+        np.zeros(N_SUMS),
+    )
+
+
+@njit(cache=True)
+def clear(cells):
+    """Forget the event."""
+    for k in range(cells.n_touched[0]):
+        cell = cells.touched[k]
+        cells.energy[cell] = 0.0
+        cells.tracks[cell] = 0
+        cells.last_track[cell] = -1
+    cells.n_touched[0] = 0
+    cells.sums[:] = 0.0
+
+
+@njit(cache=True)
+def _add(cells, cell, energy, track):
+    last = cells.last_track[cell]
+    if last == -1:
+        cells.touched[cells.n_touched[0]] = cell
+        cells.n_touched[0] += 1
+        cells.last_track[cell] = NO_TRACK
+        last = NO_TRACK
+    cells.energy[cell] += energy
+    if track not in (NO_TRACK, last):
+        cells.last_track[cell] = track
+        cells.tracks[cell] += 1
+
+
+@njit(cache=True)
+def _column(medium, x, y):
+    """Number of the cell within its layer; the outermost ones reach to the edge whatever the rounding."""
+    ix = int(math.floor((x + medium.half_x) / medium.cell_x))
+    iy = int(math.floor((y + medium.half_y) / medium.cell_y))
+    ix = min(max(ix, 0), medium.n_x - 1)
+    iy = min(max(iy, 0), medium.n_y - 1)
+    return ix, iy
+
+
+@njit(cache=True)
+def deposit_point(medium, cells, slab, x, y, energy, track, time):
+    """Energy left at a point of a slab, [MeV]; counts the track when it is not NO_TRACK."""
+    layer = medium.layer[slab]
+    if layer < 0:
+        cells.sums[ABSORBER] += energy
+        return
+    cells.sums[ACTIVE] += energy
+    if time > medium.time_cut:
+        return
+    ix, iy = _column(medium, x, y)
+    _add(cells, (layer * medium.n_x + ix) * medium.n_y + iy, energy, track)
+
+
+@njit(cache=True)
+def deposit(medium, cells, slab, x0, y0, z0, x1, y1, z1, energy, track, time):
+    """Energy left evenly along a straight piece of a charged track inside one slab, [MeV].
+
+    Split at the walls of cells; the track counts once in each cell; with Birks' law a piece gives dE / (1 + k_B dE/dx).
+
+    References:
+        J. B. Birks, Proc. Phys. Soc. A 64 (1951) 874.
+    """
+    layer = medium.layer[slab]
+    if layer < 0:
+        cells.sums[ABSORBER] += energy
+        return
+    cells.sums[ACTIVE] += energy
+    if time > medium.time_cut:
+        return
+    seen = energy
+    if medium.birks > 0.0 and energy > 0.0:
+        length = math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2 + (z1 - z0) ** 2)
+        if length > 0.0:
+            seen = energy / (1.0 + medium.birks * energy / length)
+    ix, iy = _column(medium, x0, y0)
+    ix_end, iy_end = _column(medium, x1, y1)
+    base = layer * medium.n_x
+    if ix == ix_end and iy == iy_end:
+        _add(cells, (base + ix) * medium.n_y + iy, seen, track)
+        return
+    dx, dy, done = x1 - x0, y1 - y0, 0.0
+    step_x = 1 if ix_end > ix else -1
+    step_y = 1 if iy_end > iy else -1
+    while ix != ix_end or iy != iy_end:
+        t_x, t_y = 2.0, 2.0
+        if ix != ix_end:
+            t_x = ((ix + (step_x > 0)) * medium.cell_x - medium.half_x - x0) / dx
+        if iy != iy_end:
+            t_y = ((iy + (step_y > 0)) * medium.cell_y - medium.half_y - y0) / dy
+        t = max(done, min(t_x, t_y, 1.0))
+        _add(cells, (base + ix) * medium.n_y + iy, seen * (t - done), track)
+        done = t
+        if t_x <= t_y:
+            ix += step_x
+        else:
+            iy += step_y
+    _add(cells, (base + ix) * medium.n_y + iy, seen * (1.0 - done), track)
