@@ -9,6 +9,7 @@ from pathlib import Path
 import awkward as ak
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from showercal import Events, detector
 
@@ -16,6 +17,9 @@ _ROOT = Path(__file__).parents[1]
 # As on the command line: threads that spin while they wait starve each other when another process wants a core. Read
 # when PyTorch is first used.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# The same examples in every run, however slow the machine.
+settings.register_profile("showercal", derandomize=True, deadline=None)
+settings.load_profile("showercal")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 import awkward as ak
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from showercal import open_events
@@ -12,6 +12,7 @@ blocks = st.lists(st.lists(st.floats(0, 1e4), min_size=1, max_size=20), min_size
 
 
 @given(blocks)
+@example([[5e-324]])
 def test_the_spectrum_counts_every_value_where_it_lies(values):
     spectrum = Spectrum(8)
     for block in values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import awkward as ak
 import numpy as np
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 from showercal.errors import DataError
 from showercal.events import Events
 from showercal.storage import EventSource
+
+# Of the first range: bins of far smaller numbers would have no width in float64.
+_LEAST_EXPONENT: Final = -100
 
 
 class Spectrum:
@@ -47,7 +51,7 @@ class Spectrum:
             if top == 0.0:
                 self.counts[0] += len(values)
                 return
-            self.upper = 2.0 ** math.ceil(math.log2(top))
+            self.upper = 2.0 ** max(math.ceil(math.log2(top)), _LEAST_EXPONENT)
         while top > self.upper:
             paired = self.counts.reshape(-1, 2).sum(axis=1)
             self.counts = np.concatenate([paired, np.zeros_like(paired)])
