@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import awkward as ak
 import numpy as np
@@ -113,6 +114,25 @@ def test_provenance_must_be_plain(make_events, tmp_path):
     events = make_events(4)
     with pytest.raises(DataError, match=r"provenance must be plain numbers.*int64"):
         Events(events.array, events.units, None, {"seed": np.int64(1)}).save(tmp_path)
+
+
+def test_several_places_are_one_source(make_events, tmp_path):
+    """Folders and parts in the order given; of provenances that differ, each is listed once."""
+    one, two, three = (replace(make_events(n), provenance={"seed": seed}) for n, seed in ((6, 1), (4, 2), (5, 1)))
+    for events, name in ((one, "one"), (two, "two"), (three, "three")):
+        events.save(tmp_path / name)
+    source = open_events([tmp_path / "two", str(tmp_path / "one" / "part-00000.parquet"), tmp_path / "three"])
+    assert source.n_events == 15
+    assert ak.array_equal(source.read().array, ak.concatenate([two.array, one.array, three.array]), dtype_exact=True)
+    assert source.provenance == {"samples": [{"seed": 2}, {"seed": 1}]}
+    assert open_events([tmp_path / "one", tmp_path / "three"]).provenance == {"seed": 1}
+    replace(one, geometry=None).save(tmp_path / "other")
+    with pytest.raises(DataError, match=r"other/part-00000\.parquet has other units .* than .*/one/part"):
+        open_events([tmp_path / "one", tmp_path / "other"])
+    with pytest.raises(DataError, match=r"no events at .*nowhere: the path does not exist"):
+        open_events([tmp_path / "one", tmp_path / "nowhere"])
+    with pytest.raises(DataError, match=r"no events given: the list of paths is empty"):
+        open_events([])
 
 
 def test_missing_and_empty_folders(make_events, tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -242,7 +242,7 @@ def convert(source: EventSource, folder: str | Path, *, chunk: int = DEFAULT_CHU
 
 @dataclass(frozen=True)
 class StoredEvents(EventSource):
-    """A folder of parts written by `EventsWriter`; open it with `open_events`."""
+    """Parts written by `EventsWriter`; open them with `open_events`."""
 
     files: tuple[Path, ...]
     n_events: int
@@ -281,18 +281,20 @@ def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
         raise DataError(f"{path} is damaged ({fault}); write it again") from fault
 
 
-def open_events(path: str | Path) -> StoredEvents:
-    """Open a folder (or one part) that showercal wrote.
+def open_events(paths: str | Path | Sequence[str | Path]) -> StoredEvents:
+    """Open what showercal wrote: a folder, one part, or several of either as one source.
+
+    Args:
+        paths: Several are read one after the other. Their provenance is then that of all of them; where it differs, a
+            list of all ``samples``.
 
     Raises:
         DataError: If nothing is there, a part is truncated or not from showercal, or parts do not belong together.
     """
-    path = Path(path)
-    if not path.exists():
-        raise DataError(f"no events at {path}: the path does not exist")
-    files = part_files(path) if path.is_dir() else [path]
+    places = [Path(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
+    files = [file for place in places for file in _files_at(place)]
     if not files:
-        raise DataError(f"no events in {path}: expected files named part-00000.parquet, found none")
+        raise DataError("no events given: the list of paths is empty")
     headers = [_read_header(file) for file in files]
     first = headers[0]
     for file, header in zip(files, headers, strict=True):
@@ -302,9 +304,24 @@ def open_events(path: str | Path) -> StoredEvents:
             raise DataError(f"{file} has other columns or types than {files[0]}: do not mix samples")
     n_events = sum(header.rows for header in headers)
     if n_events == 0:
-        raise DataError(f"no events in {path}: its {len(files)} part(s) are empty")
-    meta = first.meta
-    return StoredEvents(tuple(files), n_events, meta["units"], meta["geometry"], meta["provenance"])
+        raise DataError(f"no events in {', '.join(str(place) for place in places)}: its {len(files)} part(s) are empty")
+    provenance = _joined([header.meta["provenance"] for header in headers])
+    return StoredEvents(tuple(files), n_events, first.meta["units"], first.meta["geometry"], provenance)
+
+
+def _files_at(path: Path) -> list[Path]:
+    if not path.exists():
+        raise DataError(f"no events at {path}: the path does not exist")
+    files = part_files(path) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"no events in {path}: expected files named part-00000.parquet, found none")
+    return files
+
+
+def _joined(provenances: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The provenance of all parts, or a list of those that differ."""
+    different = [one for number, one in enumerate(provenances) if one not in provenances[:number]]
+    return different[0] if len(different) == 1 else {"samples": different}
 
 
 @dataclass(frozen=True)

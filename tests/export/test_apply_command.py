@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -39,6 +40,19 @@ def test_writes_and_counts(exported: Models, tmp_path: Path) -> None:
     assert f"40 events -> {tmp_path / 'out'}\n" in out
     assert f"\n{outside} with an energy outside the training range, 1 to 9 GeV\n" in out
     assert len(part_files(tmp_path / "out")) == 4
+
+
+def test_several_folders_are_one_output(exported: Models, tmp_path: Path) -> None:
+    """In the order given."""
+    first, second = toy_showers(20), toy_showers(30, seed=2)
+    first.save(tmp_path / "first")
+    second.save(tmp_path / "second")
+    out = tmp_path / "out.parquet"
+    told = run(exported["line"].path, tmp_path / "second", tmp_path / "first", "--out", out, "--chunk", 7)
+    assert f"50 events -> {out}\n" in told
+    events = open_events(out).read()
+    np.testing.assert_array_equal(events.energy_true, np.concatenate([second.energy_true, first.energy_true]))
+    assert [one["seed"] for one in events.provenance["samples"]] == [2, 1]
 
 
 def test_says_how_many_the_mapping_selects(exported: Models, tmp_path: Path) -> None:

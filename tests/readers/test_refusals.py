@@ -179,6 +179,22 @@ def test_one_door_opens_both(written, columns, make_events, tmp_path):
     assert open_any(tmp_path / "ours").n_events == 5
     assert open_any(tmp_path / "ours" / "part-00000.parquet").n_events == 5
     assert open_any(written(columns), "g4_toy_electrons").n_events == N
+    make_events(7).save(tmp_path / "more")
+    assert open_any([tmp_path / "ours", tmp_path / "more" / "part-00000.parquet"]).n_events == 12
+    assert open_any(tmp_path / "*" / "part-*.parquet").n_events == 12
+
+
+def test_a_foreign_file_among_ours_is_named(written, columns, make_events, tmp_path):
+    make_events(5).save(tmp_path / "ours")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"^\S*run7\.parquet was not written by showercal: name a mapping"):
+        open_any([tmp_path / "ours", written(columns)])
+    with pytest.raises(DataError, match=r"no files in .*empty: expected \.parquet"):
+        open_any([tmp_path / "ours", tmp_path / "empty"])
+    with pytest.raises(DataError, match=r"no file at .*nowhere; check the path"):
+        open_any([tmp_path / "ours", tmp_path / "nowhere"])
+    with pytest.raises(DataError, match=r"no files given"):
+        open_any([])
 
 
 def test_our_own_parquet_through_a_mapping(make_events, tmp_path):

@@ -12,7 +12,7 @@ def apply(
     model: Annotated[Path, typer.Argument(help="A model file (see: showercal export).")],
     path: Annotated[
         list[str],
-        typer.Argument(help="A folder of events, or with --mapping files of any experiment.", metavar="FILE..."),
+        typer.Argument(help="Folders of events, or with --mapping files of any experiment.", metavar="FILE..."),
     ],
     out: Annotated[
         Path,
@@ -35,7 +35,7 @@ def apply(
     from showercal.readers import open_any
 
     opened = open_model(model, threads=threads, batch_size=batch)
-    source = open_any(path[0] if len(path) == 1 else list(path), mapping)
+    source = open_any(path, mapping)
     try:
         done = apply_model(opened, source, out, chunk=chunk, overwrite=overwrite, progress=not quiet, say=_say)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ _ROWS = 20
 def inspect(
     path: Annotated[
         list[str],
-        typer.Argument(help="A folder of events, or with --mapping files of any experiment.", metavar="PATH..."),
+        typer.Argument(help="Folders of events, or with --mapping files of any experiment.", metavar="PATH..."),
     ],
     mapping: Annotated[
         str | None, typer.Option("--mapping", "-m", help="Packaged mapping or .yaml file that declares the branches.")
@@ -34,7 +34,7 @@ def inspect(
 
     from showercal.readers import open_any, summarise
 
-    source = open_any(path[0] if len(path) == 1 else list(path), mapping)
+    source = open_any(path, mapping)
     summary = summarise(source, event=event)
     console = Console()
     console.print(f"[bold]{escape(' '.join(path))}[/bold]: {summary.n_events:,} events", highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +19,8 @@ def open_any(paths: Paths, mapping: Mapping | str | Path | None = None) -> Event
     """Open events, whoever wrote them.
 
     Args:
-        paths: Without a mapping, a folder or part that showercal wrote; with one, as `open_mapped`.
+        paths: With a mapping, as `open_mapped`; without one, folders or parts that showercal wrote or patterns of their
+            names, one or several, which are read one after the other.
         mapping: How to read foreign files; None for our own.
 
     Raises:
@@ -28,13 +30,12 @@ def open_any(paths: Paths, mapping: Mapping | str | Path | None = None) -> Event
     """
     if mapping is not None:
         return open_mapped(paths, mapping)
-    if isinstance(paths, (str, Path)):
-        path = Path(paths)
-        if path.is_dir() and part_files(path):
-            return open_events(path)
-        if path.is_file() and _is_ours(path):
-            return open_events(path)
-    first = find_files(paths)[0]
+    given = [Path(path) for path in ([paths] if isinstance(paths, (str, os.PathLike)) else paths)]
+    places = [place for one in given for place in ([one] if one.exists() else find_files(one))]
+    foreign = [place for place in places if not _is_ours(place)]
+    if places and not foreign:
+        return open_events(places)
+    first = find_files(foreign)[0]
     fitting = matching_mappings(first)
     advice = (
         f"packaged ones whose branches it has: {', '.join(fitting)}"
@@ -69,7 +70,9 @@ def matching_mappings(file: Path) -> list[str]:
 
 
 def _is_ours(path: Path) -> bool:
-    if format_by_suffix(path) != "parquet":
+    if path.is_dir():
+        return bool(part_files(path))
+    if not path.is_file() or format_by_suffix(path) != "parquet":
         return False
     try:
         return METADATA_KEY in (pq.read_schema(path).metadata or {})
