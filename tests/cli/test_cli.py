@@ -48,7 +48,17 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
 def test_help_names_every_command(cli: Cli) -> None:
     code, out, _ = cli("--help")
     assert code == 0
-    for command in ("run", "studies", "simulate", "inspect", "evaluate", "report", "export", "apply"):
+    for command in (
+        "run",
+        "studies",
+        "simulate",
+        "inspect",
+        "evaluate",
+        "report",
+        "export",
+        "apply",
+        "validate-simulation",
+    ):
         assert f" {command} " in out
 
 

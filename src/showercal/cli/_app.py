@@ -16,6 +16,7 @@ from showercal.cli._report import report
 from showercal.cli._run import run
 from showercal.cli._simulate import simulate
 from showercal.cli._studies import studies
+from showercal.cli._validate_simulation import validate_simulation
 from showercal.errors import ShowercalError
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (run, studies, simulate, inspect, evaluate, report, export, apply):
+for _command in (run, studies, simulate, inspect, evaluate, report, export, apply, validate_simulation):
     app.command()(_command)
 
 

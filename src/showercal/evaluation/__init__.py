@@ -11,6 +11,7 @@ from showercal.evaluation._reliability import Reliability, reliability
 from showercal.evaluation._resolution_fit import TERMS, ResolutionFit, fit_resolution, resolution_curve
 from showercal.evaluation._rows import Row
 from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, quantile, sigma68
+from showercal.evaluation._two_sample import TwoSampleTest, auc_with_variance, two_sample_auc
 from showercal.evaluation._widths import COVERAGES, WidthArrays, crps, is_covered
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "Reliability",
     "ResolutionFit",
     "Row",
+    "TwoSampleTest",
     "WidthArrays",
+    "auc_with_variance",
     "compare",
     "crps",
     "dependence",
@@ -41,4 +44,5 @@ __all__ = [
     "reliability",
     "resolution_curve",
     "sigma68",
+    "two_sample_auc",
 ]

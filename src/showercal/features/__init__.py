@@ -16,10 +16,14 @@ from showercal.features._extractor import FeatureExtractor, same_detector
 from showercal.features._flat import Fields, layer_sums_of_fields
 from showercal.features._graph import FeatureGraph, fields_of
 from showercal.features._neighbours import neighbourhoods
+from showercal.features._shower_profiles import CELL_EDGES, ShowerProfiles, ring_edges, shower_profiles
+from showercal.features._shower_shapes import LIT_THRESHOLDS, Hits, ShowerShapes, shower_hits, shower_shapes
 from showercal.features._sums import layer_sums
 from showercal.features._symmetry import GridAugmentation
 
 __all__ = [
+    "CELL_EDGES",
+    "LIT_THRESHOLDS",
     "Columns",
     "DenseColumn",
     "FeatureConfig",
@@ -27,6 +31,7 @@ __all__ = [
     "FeatureGraph",
     "Fields",
     "GridAugmentation",
+    "Hits",
     "Images",
     "InputConfig",
     "LayerSums",
@@ -34,11 +39,17 @@ __all__ = [
     "Neighbourhoods",
     "Points",
     "RaggedColumn",
+    "ShowerProfiles",
+    "ShowerShapes",
     "Table",
     "Voxels",
     "fields_of",
     "layer_sums",
     "layer_sums_of_fields",
     "neighbourhoods",
+    "ring_edges",
     "same_detector",
+    "shower_hits",
+    "shower_profiles",
+    "shower_shapes",
 ]

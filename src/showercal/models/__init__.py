@@ -10,7 +10,7 @@ from showercal.models._networks import ConvNet, DeepSetsConfig, DenseNet, Networ
 from showercal.models._normal import LogNormalEnergy, NormalEnergy, TruncatedNormalEnergy, log_normal_mass
 from showercal.models._quantiles import QuantileEnergy
 from showercal.models._tree_ensemble import TREE_ENSEMBLE
-from showercal.models._trees import Trees, TreesConfig
+from showercal.models._trees import Trees, TreesConfig, load_lightgbm
 
 __all__ = [
     "TREE_ENSEMBLE",
@@ -39,5 +39,6 @@ __all__ = [
     "build_head",
     "build_network",
     "dense_layers",
+    "load_lightgbm",
     "log_normal_mass",
 ]

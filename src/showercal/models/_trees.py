@@ -58,7 +58,7 @@ class Trees(Estimator):
         self.config = config
 
     def fit(self, train: Events, validation: Events, workspace: Path | None = None) -> Self:
-        lightgbm = _lightgbm()
+        lightgbm = load_lightgbm()
         self.extractor_ = FeatureExtractor(dict(self.config.features)).fit(train)
         learn = lightgbm.Dataset(self._table(train), train.energy_true)
         parameters = {
@@ -101,7 +101,7 @@ class Trees(Estimator):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        lightgbm = _lightgbm()
+        lightgbm = load_lightgbm()
         options, learned = read_model_file(folder)
         trees = cls(TreesConfig(**options))
         trees.extractor_ = FeatureExtractor.from_state(dict(trees.config.features), learned["features"])
@@ -117,12 +117,17 @@ class Trees(Estimator):
         return np.concatenate(parts, axis=1)
 
 
-def _lightgbm() -> Any:
+def load_lightgbm() -> Any:
+    """The module; loaded when trees are grown, not before.
+
+    Raises:
+        TrainingError: If the system lacks what it needs.
+    """
     try:
         import lightgbm
     except OSError as fault:
         raise TrainingError(
             f"LightGBM cannot be loaded ({fault}): it needs the OpenMP runtime; install it (Debian, Ubuntu: "
-            "apt-get install libgomp1), or leave the trees out of the recipe"
+            "apt-get install libgomp1), or go on without trees"
         ) from fault
     return lightgbm

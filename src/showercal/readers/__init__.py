@@ -2,7 +2,7 @@
 
 from showercal.readers._mapped import MappedEvents, find_files, open_mapped, read
 from showercal.readers._mapping import Field, Mapping, load_mapping, packaged_mappings
-from showercal.readers._open import open_any
+from showercal.readers._open import matching_mappings, open_any
 from showercal.readers._summary import Spectrum, Summary, summarise
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Summary",
     "find_files",
     "load_mapping",
+    "matching_mappings",
     "open_any",
     "open_mapped",
     "packaged_mappings",
