@@ -31,8 +31,9 @@ void apply(const showercal::ShowerCalibration& calibration, const std::string& p
 
 void run(const std::string& model, const std::vector<std::string>& paths) {
   const showercal::ShowerCalibration calibration(model);
-  std::cout << "# method '" << calibration.metadata("method") << "' of study '" << calibration.metadata("study")
-            << "' for calorimeter '" << calibration.metadata("geometry_name") << "'; energies in GeV\n"
+  const std::string geometry = calibration.metadata("geometry_name");  // empty: the method uses no cells
+  std::cout << "# method '" << calibration.metadata("method") << "' of study '" << calibration.metadata("study") << "'"
+            << (geometry.empty() ? "" : " for calorimeter '" + geometry + "'") << "; energies in GeV\n"
             << (calibration.hasWidth() ? "event energy width outside\n" : "event energy outside\n")
             << std::setprecision(7);  // what a float holds
   for (const std::string& path : paths) apply(calibration, path);

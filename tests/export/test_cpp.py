@@ -33,6 +33,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "trees": {"kind": "trees", "features": SUMS, "min_events_per_leaf": 5},
     # with a scalar of the event, too
     "deep_sets": {**DEEP_SETS, "features": {**DEEP_SETS["features"], "table": {"kind": "table", "values": ["n_lit"]}}},
+    # with nothing else, and so without a calorimeter
+    "table": {
+        "kind": "network",
+        "network": {"name": "fcn", "widths": [8]},
+        "features": {"table": {"kind": "table", "values": ["n_lit"]}},
+        "training": {"epochs": 2, "batch_size": 50},
+    },
 }
 
 
@@ -113,7 +120,8 @@ def test_prints_pythons_numbers(
 
     model, expected = exports[name]
     first, header, *rows = run(program, model, hits).splitlines()
-    assert first == f"# method '{name}' of study 'toys' for calorimeter 'toy-sandwich'; energies in GeV"
+    calorimeter = "" if name == "table" else " for calorimeter 'toy-sandwich'"
+    assert first == f"# method '{name}' of study 'toys'{calorimeter}; energies in GeV"
     assert header == ("event energy width outside" if expected.has_width else "event energy outside")
     one_thread = onnxruntime.SessionOptions()
     one_thread.intra_op_num_threads = 1

@@ -14,10 +14,10 @@ import onnxruntime
 import pytest
 
 from exported import METHODS, RANGE, Exported, change_metadata
-from samples import toy_showers
+from samples import method_of, toy_showers
 from showercal import Events, detector
 from showercal.errors import DataError, GeometryError, ModelFileError
-from showercal.export import ModelInfo, Port, open_model
+from showercal.export import ModelInfo, Port, export_method, open_model
 from showercal.export._seal import is_whole, sealed
 
 Models = dict[str, Exported]
@@ -158,6 +158,31 @@ def test_events_of_another_kind_are_refused(exported: Models) -> None:
     wider = replace(detector("toy-sandwich"), cell_x=80.0)  # of the same name
     with pytest.raises(DataError, match=rf"'toy-sandwich' \(geometry {wider.fingerprint}\); .*'toy-sandwich' \("):
         model.predict(replace(events, geometry=wider.to_dict()))
+
+
+def test_a_method_without_cells_names_no_calorimeter(tmp_path: Path) -> None:
+    """Its file asks for the scalar alone, and takes events of any calorimeter or of none."""
+    toys = toy_showers(200)
+    array = ak.with_field(toys.array, ak.sum(toys.array.cells.tracks, axis=1).to_numpy(), "n_tracks")
+    events = replace(toys, array=array, units={**toys.units, "n_tracks": "1"})
+    method = method_of(
+        {
+            "kind": "network",
+            "network": {"name": "fcn", "widths": [8]},
+            "features": {"table": {"kind": "table", "values": ["n_tracks"]}},
+            "training": {"epochs": 2, "batch_size": 50},
+        }
+    ).fit(events[:150], events[150:])
+    done = export_method(method, tmp_path / "m.onnx", events, energy_range=RANGE)
+    assert done.info.inputs == (Port("n_tracks", "1", "float32", ("B",)),)
+    model = open_model(done.path)
+    assert (model.info.geometry, model.info.fingerprint) == (None, "")
+    texts = {one.key: one.value for one in onnx.load(done.path).metadata_props}
+    assert (texts["showercal.geometry"], texts["showercal.geometry_name"]) == ("null", "")
+    expected = method.predict(events).median
+    for geometry in (events.geometry, None, detector("pbwo4-block").to_dict()):
+        found = model.predict(replace(events, geometry=geometry)).energy
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_cells_outside_the_calorimeter_are_refused(exported: Models) -> None:

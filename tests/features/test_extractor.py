@@ -112,6 +112,21 @@ def test_tables_need_no_geometry(make_events: MakeEvents) -> None:
         FeatureExtractor({"grid": Voxels(values=("cells.energy",))}).fit(events)
 
 
+def test_the_geometry_counts_where_cells_are_used(make_events: MakeEvents) -> None:
+    """Scalars of the event ask for no calorimeter, though the training events carry one."""
+    events = make_events(20)
+    other = replace(events, geometry=replace(detector("toy-sandwich"), cell_x=70.0, name="narrow").to_dict())
+    table = FeatureExtractor({"t": Table(values=("impact_x",))}).fit(events)
+    assert table.calorimeter_ is None
+    expected = batch(table, events)["t"]
+    for without in (other, replace(events, geometry=None)):
+        torch.testing.assert_close(batch(table, without)["t"], expected)
+    both = FeatureExtractor({"t": Table(values=("impact_x",)), "s": LayerSums(values=("cells.energy",))}).fit(events)
+    assert both.calorimeter_ == detector("toy-sandwich")
+    with pytest.raises(DataError, match=r"come from 'narrow'.*trained on 'toy-sandwich'"):
+        both.transform(other)
+
+
 def test_refusals(make_events: MakeEvents) -> None:
     events = make_events(20)
     extractor = FeatureExtractor({"grid": Voxels(values=("cells.energy",))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -92,3 +93,8 @@ InputConfig = Annotated[
     Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy | Table | Images, Field(discriminator="kind")
 ]
 FeatureConfig = dict[str, InputConfig]
+
+
+def uses_cells(inputs: Iterable[InputConfig]) -> bool:
+    """Whether any input is made from cells, so that their places count."""
+    return any(isinstance(spec, Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy) for spec in inputs)

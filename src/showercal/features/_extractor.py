@@ -25,6 +25,7 @@ from showercal.features._config import (
     Points,
     Table,
     Voxels,
+    uses_cells,
 )
 from showercal.features._linear_energy import fit_linear_energy, linear_energy
 from showercal.features._neighbours import neighbourhoods
@@ -45,7 +46,7 @@ class FeatureExtractor:
         config: Input name -> its options.
 
     Attributes:
-        calorimeter_: Geometry of the training events; None when they carry none and only tables are used.
+        calorimeter_: Geometry of the training events; None where no cells are used.
         shift_, scale_: Per input, shape (F,): features are (value - shift) / scale.
         learned_: Constants from which the values of some inputs are made.
     """
@@ -59,7 +60,8 @@ class FeatureExtractor:
         Raises:
             DataError: If a field is missing, or cells are used and the events carry no geometry.
         """
-        self.calorimeter_ = None if train.geometry is None else calorimeter_of(train)
+        has_places = train.geometry is not None and uses_cells(self.config.values())
+        self.calorimeter_ = calorimeter_of(train) if has_places else None
         self.shift_: dict[str, Tensor] = {}
         self.scale_: dict[str, Tensor] = {}
         self.learned_: dict[str, Tensor] = {}

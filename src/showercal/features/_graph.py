@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import check_fitted
 from showercal.events import CELL, OFFSETS
-from showercal.features._config import Images, InputConfig, LayerSums, LinearEnergy, Neighbourhoods, Points, Voxels
+from showercal.features._config import (
+    Images,
+    InputConfig,
+    LayerSums,
+    LinearEnergy,
+    Neighbourhoods,
+    Points,
+    Voxels,
+    uses_cells,
+)
 from showercal.features._extractor import FeatureExtractor
 from showercal.features._flat import Fields, checked_cell, event_of_hit, layer_of_hit, layer_sums_of_fields
 from showercal.features._linear_energy import linear_energy
@@ -92,6 +101,5 @@ class FeatureGraph(nn.Module):
 def fields_of(inputs: Iterable[InputConfig]) -> tuple[str, ...]:
     """The fields that inputs are made from, offsets and cell numbers first where there are cells."""
     inputs = list(inputs)
-    of_cells = any(isinstance(spec, Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy) for spec in inputs)
-    first = (OFFSETS, CELL) if of_cells else ()
+    first = (OFFSETS, CELL) if uses_cells(inputs) else ()
     return tuple(dict.fromkeys([*first, *(field for spec in inputs for field in spec.values)]))
