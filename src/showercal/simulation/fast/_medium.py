@@ -123,13 +123,13 @@ def slab_of(medium, z):
     return slab
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def is_inside(medium, x, y, z):
     """Whether a point is in the box."""
     return abs(x) <= medium.half_x and abs(y) <= medium.half_y and 0.0 <= z <= medium.depth
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def active_distance(medium, slab, z):
     """Distance along z from a point to the nearest active material, [mm]; 0 in an active slab."""
     if medium.layer[slab] >= 0:
