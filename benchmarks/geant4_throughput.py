@@ -14,7 +14,15 @@ import sys
 import time
 
 from showercal.detectors import detector
-from showercal.simulation import Geant4Options, ParticleGun, default_half_widths, find_geant4_data, parse_spectrum
+from showercal.simulation import (
+    Geant4Backend,
+    Geant4Options,
+    ParticleGun,
+    ShowerTask,
+    default_half_widths,
+    find_geant4_data,
+    parse_spectrum,
+)
 
 BATCHES = 5
 
@@ -42,7 +50,8 @@ def main() -> None:
 
     calorimeter = detector(name)
     gun = ParticleGun(particle, parse_spectrum(energy), *default_half_widths(calorimeter))
-    session = Geant4Session(calorimeter, particle, Geant4Options(**options))
+    backend = Geant4Backend(Geant4Options(**options))
+    session = Geant4Session(calorimeter, Geant4Options(**backend.settings(ShowerTask(calorimeter, gun, 1))))
     session.shoot(gun.primaries(2, 0, 5), lambda: None)  # physics tables are built by the first events
     primaries = gun.primaries(1, 0, n_events)
     seconds = []

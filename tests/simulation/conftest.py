@@ -13,6 +13,7 @@ import pytest
 
 from showercal.errors import SimulationError
 from showercal.simulation import Backend, Chunk, ShowerTask, find_geant4_data
+from showercal.simulation._messages import pack_primaries
 from showercal.simulation._showers import Showers
 from showercal.simulation._worker_pool import WorkerPool, worker_environment
 
@@ -49,10 +50,9 @@ class StandInBackend(Backend):
         log_folder: Path,
         on_events: Callable[[int], None],
     ) -> Generator[tuple[Chunk, Showers]]:
-        setup = {"gun": task.gun.to_dict(), "seed": task.seed, "calorimeter": task.calorimeter.to_dict()}
         command = (sys.executable, str(WORKER), self.misdeed, str(self.flags))
-        pool = WorkerPool(command, worker_environment(), setup, log_folder, self.max_attempts)
-        yield from pool.run(chunks, workers, on_events)
+        pool = WorkerPool(command, worker_environment(), {}, log_folder, self.max_attempts)
+        yield from pool.run(chunks, workers, on_events, lambda chunk: pack_primaries(task.entering(chunk)))
 
 
 @pytest.fixture

@@ -13,23 +13,21 @@ from pathlib import Path
 
 import numpy as np
 
-from showercal.simulation._gun import ParticleGun
-from showercal.simulation._messages import Message, pack_showers, receive, send
+from showercal.simulation._messages import Message, pack_showers, receive, send, unpack_primaries
 from showercal.simulation._showers import Showers
 
 
 def main() -> None:
     misdeed, flags = sys.argv[1], Path(sys.argv[2])
     orders, caller = sys.stdin.buffer, sys.stdout.buffer
-    setup = receive(orders)
+    receive(orders)
     if misdeed == "fault":
         send(caller, Message("fault", {"text": "the stand-in does not like this setup"}))
         sys.exit(1)
-    gun = ParticleGun.from_dict(setup.fields["gun"])
     (flags / f"pid-{os.getpid()}").touch()
     send(caller, Message("ready"))
     while (order := receive(orders)) is not None:
-        primaries = gun.primaries(setup.fields["seed"], order.fields["first_event"], order.fields["n_events"])
+        primaries = unpack_primaries(order.payload)
         if order.fields["number"] == 1 and misdeed.startswith("crash"):
             send(caller, Message("progress", {"events": 2}))
             if misdeed == "crash-always" or not (flags / "crashed").exists():

@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 import showercal.simulation
 from showercal.cli._simulate import simulate as command
 from showercal.errors import RecipeError
+from showercal.simulation import ParticleGun, parse_angle, parse_spectrum
 
 APP = typer.Typer()
 APP.command()(command)
@@ -31,7 +34,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[tuple[Any, ...], dict[s
 
 
 def run(*words: str) -> Any:
-    return CliRunner().invoke(APP, ["toy-sandwich", "--energy", "0:10", "--events", "20", "--out", "here", *words])
+    return bare("--energy", "0:10", "--events", "20", *words)
+
+
+def bare(*words: str) -> Any:
+    return CliRunner().invoke(APP, ["toy-sandwich", "--out", "here", *words])
 
 
 def test_the_documented_command(calls: list) -> None:
@@ -46,12 +53,15 @@ def test_the_documented_command(calls: list) -> None:
 
 def test_every_option_arrives(calls: list) -> None:
     words = "--particle pi- --workers 2 --chunk-size 7 --physics-list QGSP_BERT --cut 1.5 --birks 0.126 --time-cut 150 "
+    words += "--beam-spot 3 --centre=-37.5,1 --angle 0:30 "
     words += "--no-count-tracks --position 10,20 --field 0,2,0 --overwrite --quiet"
     result = run(*words.split())
     assert result.exit_code == 0, result.output
     ((calorimeter, gun, _), options) = calls[0]
     assert calorimeter.magnetic_field == (0.0, 2.0, 0.0)
-    assert (gun.half_width_x, gun.half_width_y) == (10.0, 20.0)
+    assert gun == ParticleGun("pi-", parse_spectrum("0:10"), 10, 20, 3, 3, -37.5, 1, parse_angle("0:30"))
+    said = "--particle pi- --energy 0:10 --position 10,20 --beam-spot 3,3 --centre=-37.5,1 --angle 0:30"
+    assert gun.command_options() == said.split()
     assert options["backend"].options == showercal.simulation.Geant4Options("QGSP_BERT", 1.5, 0.126, 150.0, False)
     assert (options["workers"], options["chunk_size"]) == (2, 7)
     assert options["overwrite"]
@@ -68,6 +78,32 @@ def test_every_option_arrives(calls: list) -> None:
 )
 def test_mistakes_are_named(calls: list, words: str, text: str) -> None:
     result = run("--particle", "e-", *words.split())
+    assert isinstance(result.exception, RecipeError)
+    assert text in str(result.exception)
+    assert not calls
+
+
+def test_a_list_of_particles(calls: list, tmp_path: Path) -> None:
+    path = tmp_path / "jets.parquet"
+    pq.write_table(pa.table({"energy": [[5.0, 2.0], [1.0]], "pdg_id": [[22, 211], [11]]}), path)
+    assert bare("--particles", str(path)).output == "2 events of particles in toy-sandwich -> here\n"
+    assert bare("--particles", str(path), "--events", "1").exit_code == 0
+    assert [args[2] for args, _ in calls] == [2, 1]
+    assert calls[0][0][1].primaries(1, 0, 2).energy_true.tolist() == [7.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("--events 5", "say what to shoot: --particle and --energy, or --particles with a list"),
+        ("--events 5 --particle e-", "say what to shoot"),
+        ("--particle e- --energy 5", "say how many events: --events N"),
+        ("--particles list.parquet --energy 5", "--energy is for a gun; the list list.parquet says"),
+        ("--particles list.parquet --angle 5", "--angle is for a gun"),
+    ],
+)
+def test_gun_and_list_are_not_mixed(calls: list, words: str, text: str) -> None:
+    result = bare(*words.split())
     assert isinstance(result.exception, RecipeError)
     assert text in str(result.exception)
     assert not calls

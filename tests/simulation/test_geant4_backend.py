@@ -17,7 +17,7 @@ import pytest
 from showercal.detectors import BoxCalorimeter, Layer, Material, detector
 from showercal.errors import SimulationError
 from showercal.events import Events
-from showercal.simulation import Geant4Backend, Geant4Options, ParticleGun, parse_spectrum, simulate
+from showercal.simulation import EventList, Geant4Backend, Geant4Options, ParticleGun, parse_spectrum, simulate
 
 pytestmark = [pytest.mark.geant4, pytest.mark.usefixtures("geant4")]
 
@@ -118,6 +118,38 @@ def test_a_magnetic_field_bends_to_the_right_side(tmp_path: Path) -> None:
     radius = 1e3 * np.sqrt((1 + 0.10566) ** 2 - 0.10566**2) / (0.299792458 * 2.0)  # [mm]
     sagitta = radius - np.sqrt(radius**2 - 475.0**2)
     assert np.median(position) == pytest.approx(sagitta, abs=4.0)  # cells of 2 mm, one crossed in 50 mm is 12 mm wide
+
+
+def test_several_particles_of_any_kind_go_into_one_event(tmp_path: Path) -> None:
+    """A block that stops nearly all: events see the sum of their particles, in the places where these enter.
+
+    Event 0 has two particles far apart, event 1 none, event 2 a leaning photon from 400 mm in front, event 3 an
+    electron that passes by, event 4 one that starts inside and flies backwards.
+    """
+    block = BoxCalorimeter("block", tuple(Layer("PbWO4", 23.0) for _ in range(10)), 6, 6, 60.0, 60.0)
+    lean = np.arctan(0.2)
+    given = {
+        "particle": [["e-", "gamma"], [], ["gamma"], ["e-"], ["e-"]],
+        "energy": [[1.0, 2.0], [], [1.5], [3.0], [1.0]],
+        "x": [[-90.0, 90.0], [], [10.0], [500.0], [30.0]],
+        "y": [[30.0, 30.0], [], [30.0], [0.0], [30.0]],
+        "z": [[0.0, 0.0], [], [-400.0], [0.0], [115.0]],
+        "ux": [[0.0, 0.0], [], [np.sin(lean)], [0.0], [0.0]],
+        "uy": 0.0,
+        "uz": [[1.0, 1.0], [], [np.cos(lean)], [1.0], [-1.0]],
+    }
+    source = EventList.from_arrays(given)
+    events = simulate(block, source, 5, seed=5, backend=Geant4Backend(), folder=tmp_path / "out").read()
+    seen, cells = visible(events), events.array.cells
+    assert (events.energy_true - seen)[[0, 2, 4]] == pytest.approx([0, 0, 0], abs=0.25)
+    assert seen[[1, 3]].tolist() == [0, 0]
+    place = block.cell_position(ak.to_numpy(ak.flatten(cells.id)))
+    x, z = (ak.unflatten(place[:, axis], ak.num(cells.id)) for axis in (0, 2))
+    left = ak.sum(cells.energy[x < 0], axis=1)
+    assert left[0] == pytest.approx(1.0, abs=0.15)
+    mean_x, mean_z = (ak.sum(axis * cells.energy, axis=1) / np.maximum(seen, 1e-9) for axis in (x, z))
+    assert mean_x[2] == pytest.approx(90 + 0.2 * mean_z[2], abs=12)  # the shower keeps the photon's line
+    assert mean_z[4] < 105
 
 
 def test_birks_and_a_time_cut_take_light_away(tmp_path: Path) -> None:

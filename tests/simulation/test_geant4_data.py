@@ -52,8 +52,7 @@ def test_the_worker_checks_before_it_imports_geant4() -> None:
         stderr=subprocess.DEVNULL,
         env=environment,
     )
-    gun = ParticleGun("e-", parse_spectrum("1"))
-    setup = {"calorimeter": detector("toy-sandwich").to_dict(), "gun": gun.to_dict(), "seed": 1, "options": {}}
+    setup = {"calorimeter": detector("toy-sandwich").to_dict(), "options": {}}
     assert process.stdin is not None and process.stdout is not None
     send(process.stdin, Message("setup", setup))
     answer = receive(process.stdout)

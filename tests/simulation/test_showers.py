@@ -6,7 +6,7 @@ import pytest
 
 from showercal.detectors import detector
 from showercal.simulation import ParticleGun, Showers, parse_spectrum, to_events
-from showercal.simulation._messages import pack_showers, unpack_showers
+from showercal.simulation._messages import pack_primaries, pack_showers, unpack_primaries, unpack_showers
 from showercal.simulation._showers import round_mantissa
 
 CALORIMETER = detector("toy-sandwich")
@@ -52,3 +52,9 @@ def test_bytes_round_trip(tracks: np.ndarray | None) -> None:
     for name in ("event", "cell", "energy"):
         assert np.array_equal(getattr(back, name), getattr(showers, name))
     assert (back.tracks is None) if tracks is None else np.array_equal(back.tracks, tracks)
+
+
+def test_primaries_round_trip() -> None:
+    back = unpack_primaries(pack_primaries(PRIMARIES))
+    for name, values in vars(PRIMARIES).items():
+        assert np.array_equal(getattr(back, name), values), name

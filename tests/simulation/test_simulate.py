@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pytest
 
 from showercal.detectors import detector
 from showercal.errors import SimulationError
-from showercal.simulation import ParticleGun, parse_spectrum, simulate
+from showercal.simulation import EventList, ParticleGun, parse_spectrum, simulate
 from showercal.storage import StoredEvents, open_events, part_files
 
 CALORIMETER = detector("toy-sandwich")
@@ -44,8 +45,8 @@ def test_events_do_not_depend_on_workers_or_chunks(tmp_path: Path, stand_in: Cal
 def test_provenance_tells_how_to_make_the_events_again(tmp_path: Path, stand_in: Callable) -> None:
     provenance = run(tmp_path / "out", stand_in()).provenance
     assert provenance["command"] == (
-        "showercal simulate toy-sandwich --particle e- --energy 0:10 --events 25 --backend stand-in --seed 1 "
-        "--position 75,75 --option 0"
+        "showercal simulate toy-sandwich --particle e- --energy 0:10 --position 75,75 --events 25 "
+        "--backend stand-in --seed 1 --option 0"
     )
     assert provenance["gun"] == GUN.to_dict()
     assert set(provenance["versions"]) == {"showercal", "stand-in"}
@@ -151,6 +152,33 @@ def test_interrupt_keeps_finished_chunks_and_stops_the_workers(tmp_path: Path, s
     wait_for(lambda: not any(is_running(pid) for pid in workers))
     finished = run(tmp_path / "out", stand_in(), n_events=100)
     assert ak.array_equal(finished.read().array, run(tmp_path / "whole", stand_in(), n_events=100).read().array)
+
+
+def test_a_list_of_particles_makes_events_that_make_the_list_again(tmp_path: Path, stand_in: Callable) -> None:
+    given = {"pdg_id": [[11, 22], [], [211]], "energy": [[3.0, 1.0], [], [7.5]], "ux": [[0.1, 0.2], [], [0.0]]}
+    listed = EventList.from_arrays({**given, "uy": 0.0, "uz": 1.0, "z": -100.0, "time": [[0, 5], [], [2]]})
+
+    def sample(name: str, source: EventList) -> StoredEvents:
+        return simulate(CALORIMETER, source, 3, seed=1, backend=stand_in(), folder=tmp_path / name, chunk_size=2)
+
+    first = sample("first", listed)
+    events = first.read()
+    assert events.energy_true.tolist() == [4.0, 0.0, 7.5]
+    assert events.array.particles.pdg_id.tolist() == given["pdg_id"]
+    assert first.provenance["list"]["particles"] == {"e-": 1, "gamma": 1, "pi+": 1}
+    assert first.provenance["command"].startswith("showercal simulate toy-sandwich --particles particles.parquet --ev")
+    again = EventList.read(tmp_path / "first")
+    assert again.to_dict()["sha256"] == listed.to_dict()["sha256"]
+    assert ak.array_equal(sample("again", again).read().array, events.array)
+    with pytest.raises(SimulationError, match="n_events must be at most the 3 of the source; got 4"):
+        simulate(CALORIMETER, listed, 4, seed=1, backend=stand_in(), folder=tmp_path / "more")
+
+
+def test_another_list_of_the_same_name_is_refused(tmp_path: Path, stand_in: Callable) -> None:
+    for energy, fault in (([1.0, 2.0], None), ([1.0, 2.5], r"list\.sha256 was")):
+        source = EventList.from_arrays({"energy": energy}, particle="e-")
+        with pytest.raises(SimulationError, match=fault) if fault else contextlib.nullcontext():
+            simulate(CALORIMETER, source, 2, seed=1, backend=stand_in(), folder=tmp_path / "out")
 
 
 def test_progress_counts_every_event_once(tmp_path: Path, stand_in: Callable) -> None:

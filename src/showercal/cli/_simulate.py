@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,16 +10,27 @@ import typer
 
 if TYPE_CHECKING:
     from showercal import simulation
+    from showercal.detectors import BoxCalorimeter
 
 _PHYSICS = "Showers (geant4)"
 
 
 def simulate(
     detector: Annotated[str, typer.Argument(help="Name of a detector, or a .json file of a geometry.")],
-    particle: Annotated[str, typer.Option(help="e-, e+, gamma, mu-, mu+, pi-, pi+, proton, ...")],
-    energy: Annotated[str, typer.Option(help="Kinetic energy in GeV: 5, or flat 0:10, or flat in log E 50:8000:log.")],
-    events: Annotated[int, typer.Option(help="How many events.")],
     out: Annotated[Path, typer.Option(help="Folder to write; an interrupted run in it goes on.")],
+    particle: Annotated[str | None, typer.Option(help="e-, e+, gamma, mu-, mu+, pi-, pi+, proton, ...")] = None,
+    energy: Annotated[
+        str | None,
+        typer.Option(
+            help="Kinetic energy in GeV: 5; one of 1,5,10; flat 0:10; flat in log E 50:8000:log; a power law "
+            "30:150:power:-4; a histogram's file."
+        ),
+    ] = None,
+    events: Annotated[int | None, typer.Option(help="How many events. [default: all of a list]")] = None,
+    particles: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a gun: a list of particles per event (.parquet, .h5), or events to do again."),
+    ] = None,
     backend: Annotated[str, typer.Option(help="The simulator: geant4.")] = "geant4",
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes at once.")] = 1,
@@ -26,6 +38,16 @@ def simulate(
     position: Annotated[
         str | None,
         typer.Option(help="Half width in mm of the uniform impact point: W or X,Y. [default: depends on the detector]"),
+    ] = None,
+    beam_spot: Annotated[
+        str | None, typer.Option(help="Normal spread of the impact point in mm, added to --position: S or X,Y.")
+    ] = None,
+    centre: Annotated[str | None, typer.Option(help="Centre of the impact points in mm: X,Y.")] = None,
+    angle: Annotated[
+        str | None,
+        typer.Option(
+            help="In degrees: a leaning beam THETA or THETA,PHI, a cone LOW:HIGH, or gauss:SIGMA. [default: along +z]"
+        ),
     ] = None,
     field: Annotated[
         str | None, typer.Option(help="Uniform magnetic field BX,BY,BZ in T. [default: the detector's]")
@@ -61,23 +83,34 @@ def simulate(
 
     from showercal import simulation
     from showercal.detectors import detector as find_detector
+    from showercal.errors import RecipeError
 
     calorimeter = find_detector(detector)
     if field is not None:
         bx, by, bz = _numbers(field, "--field", (3,))
         calorimeter = replace(calorimeter, magnetic_field=(bx, by, bz))
-    widths = simulation.default_half_widths(calorimeter)
-    if position is not None:
-        given = _numbers(position, "--position", (1, 2))
-        widths = (given[0], given[-1])
+    gun_options = {
+        "--energy": energy,
+        "--position": position,
+        "--beam-spot": beam_spot,
+        "--centre": centre,
+        "--angle": angle,
+    }
+    if particles is None:
+        source: simulation.ParticleSource = _gun(calorimeter, particle, gun_options)
+    else:
+        source = _list(particles, particle, gun_options)
+    n_events = source.n_events if events is None else events
+    if n_events is None:
+        raise RecipeError("say how many events: --events N")
     options = simulation.Geant4Options(
         physics_list=physics_list, cut=cut, birks=birks, time_cut=time_cut, count_tracks=count_tracks
     )
     try:
         sample = simulation.simulate(
             calorimeter,
-            simulation.ParticleGun(particle, simulation.parse_spectrum(energy), *widths),
-            events,
+            source,
+            n_events,
             seed=seed,
             backend=_backend(backend, options),
             folder=out,
@@ -89,7 +122,35 @@ def simulate(
     except KeyboardInterrupt:
         typer.echo(f"Interrupted. Finished parts are kept in {out}; the same command goes on from there.", err=True)
         raise typer.Exit(130) from None
-    typer.echo(f"{sample.n_events} events of {particle} in {calorimeter.name} -> {out}")
+    typer.echo(f"{sample.n_events} events of {source.title} in {calorimeter.name} -> {out}")
+
+
+def _gun(
+    calorimeter: BoxCalorimeter, particle: str | None, options: Mapping[str, str | None]
+) -> simulation.ParticleGun:
+    from showercal import simulation
+    from showercal.errors import RecipeError
+
+    energy, angle = options["--energy"], options["--angle"]
+    if particle is None or energy is None:
+        raise RecipeError("say what to shoot: --particle and --energy, or --particles with a list")
+    widths = simulation.default_half_widths(calorimeter)
+    if (position := options["--position"]) is not None:
+        widths = _pair(position, "--position")
+    sigmas = _pair(options["--beam-spot"] or "0", "--beam-spot")
+    centre_x, centre_y = _numbers(options["--centre"] or "0,0", "--centre", (2,))
+    spectrum, direction = simulation.parse_spectrum(energy), simulation.parse_angle(angle or "0")
+    return simulation.ParticleGun(particle, spectrum, *widths, *sigmas, centre_x, centre_y, direction)
+
+
+def _list(path: Path, particle: str | None, gun_options: Mapping[str, str | None]) -> simulation.EventList:
+    from showercal.errors import RecipeError
+    from showercal.simulation import EventList
+
+    for option, value in gun_options.items():
+        if value is not None:
+            raise RecipeError(f"{option} is for a gun; the list {path} says where its particles go: leave one out")
+    return EventList.read(path, particle=particle)
 
 
 def _backend(name: str, options: simulation.Geant4Options) -> simulation.Backend:
@@ -113,3 +174,8 @@ def _numbers(text: str, option: str, allowed: tuple[int, ...]) -> tuple[float, .
         count = " or ".join(str(n) for n in allowed)
         raise RecipeError(f"{option} needs {count} numbers with commas between; got {text!r}")
     return numbers
+
+
+def _pair(text: str, option: str) -> tuple[float, float]:
+    numbers = _numbers(text, option, (1, 2))
+    return numbers[0], numbers[-1]

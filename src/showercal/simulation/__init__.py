@@ -1,30 +1,56 @@
-"""Particles to events: the particle gun, the contract of simulators, the Geant4 backend, resumable runs."""
+"""Particles to events: guns and lists of particles, the contract of simulators, the Geant4 backend, resumable runs."""
 
+from showercal.simulation._angle import AngleSpread, Cone, Divergence, Parallel, parse_angle
 from showercal.simulation._backend import Backend, Chunk, ShowerTask
+from showercal.simulation._event_list import EventList
 from showercal.simulation._geant4_backend import Geant4Backend
 from showercal.simulation._geant4_data import find_geant4_data
 from showercal.simulation._geant4_options import Geant4Options
-from showercal.simulation._gun import PARTICLES, ParticleGun, Primaries, default_half_widths
+from showercal.simulation._gun import ParticleGun, default_half_widths
+from showercal.simulation._particles import MASSES, PARTICLES, PDG_IDS
+from showercal.simulation._primaries import Primaries
 from showercal.simulation._showers import Showers, to_events
 from showercal.simulation._simulate import simulate
-from showercal.simulation._spectrum import EnergySpectrum, FixedEnergy, FlatSpectrum, LogFlatSpectrum, parse_spectrum
+from showercal.simulation._source import ParticleSource
+from showercal.simulation._spectrum import (
+    EnergyList,
+    EnergySpectrum,
+    FixedEnergy,
+    FlatSpectrum,
+    HistogramSpectrum,
+    LogFlatSpectrum,
+    PowerLaw,
+    parse_spectrum,
+)
 
 __all__ = [
+    "MASSES",
     "PARTICLES",
+    "PDG_IDS",
+    "AngleSpread",
     "Backend",
     "Chunk",
+    "Cone",
+    "Divergence",
+    "EnergyList",
     "EnergySpectrum",
+    "EventList",
     "FixedEnergy",
     "FlatSpectrum",
     "Geant4Backend",
     "Geant4Options",
+    "HistogramSpectrum",
     "LogFlatSpectrum",
+    "Parallel",
     "ParticleGun",
+    "ParticleSource",
+    "PowerLaw",
     "Primaries",
     "ShowerTask",
     "Showers",
     "default_half_widths",
     "find_geant4_data",
+    "parse_angle",
     "parse_spectrum",
     "simulate",
     "to_events",

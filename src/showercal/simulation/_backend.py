@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from showercal.detectors import BoxCalorimeter
-from showercal.simulation._gun import ParticleGun, Primaries
+from showercal.simulation._primaries import Primaries
 from showercal.simulation._showers import Showers
+from showercal.simulation._source import ParticleSource
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,21 @@ class ShowerTask:
 
     Args:
         calorimeter: Where.
-        gun: What.
+        source: What.
         seed: Decides every event together with the event's number.
     """
 
     calorimeter: BoxCalorimeter
-    gun: ParticleGun
+    source: ParticleSource
     seed: int
 
     def primaries(self, chunk: Chunk) -> Primaries:
-        """The particles of a chunk."""
-        return self.gun.primaries(self.seed, chunk.first_event, chunk.n_events)
+        """The particles of a chunk as the source gives them: the truth of its events."""
+        return self.source.primaries(self.seed, chunk.first_event, chunk.n_events)
+
+    def entering(self, chunk: Chunk) -> Primaries:
+        """The particles of a chunk that meet the calorimeter, each where it enters: what a backend simulates."""
+        return self.primaries(chunk).entering(self.calorimeter)
 
 
 class Backend(ABC):

@@ -15,6 +15,7 @@ from showercal.errors import SimulationError
 from showercal.simulation._backend import Backend, Chunk, ShowerTask
 from showercal.simulation._geant4_data import GEANT4_VERSIONS, find_geant4_data
 from showercal.simulation._geant4_options import Geant4Options
+from showercal.simulation._messages import pack_primaries
 from showercal.simulation._showers import Showers
 from showercal.simulation._worker_pool import WorkerPool, worker_environment
 
@@ -77,19 +78,14 @@ class Geant4Backend(Backend):
         log_folder: Path,
         on_events: Callable[[int], None],
     ) -> Generator[tuple[Chunk, Showers]]:
-        setup = {
-            "calorimeter": task.calorimeter.to_dict(),
-            "gun": task.gun.to_dict(),
-            "seed": task.seed,
-            "options": self._resolved(task).to_dict(),
-        }
+        setup = {"calorimeter": task.calorimeter.to_dict(), "options": self._resolved(task).to_dict()}
         environment = worker_environment(GEANT4_DATA_DIR=str(find_geant4_data(os.environ)))
         pool = WorkerPool(_WORKER, environment, setup, log_folder, self.max_attempts)
-        yield from pool.run(chunks, workers, on_events)
+        yield from pool.run(chunks, workers, on_events, lambda chunk: pack_primaries(task.entering(chunk)))
 
     def _resolved(self, task: ShowerTask) -> Geant4Options:
         return replace(
             self.options,
-            physics_list=self.options.physics_list_for(task.gun.particle),
+            physics_list=self.options.physics_list_for(task.source.particles),
             count_tracks=self.options.counts_tracks(task.calorimeter),
         )

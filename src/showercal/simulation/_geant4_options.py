@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ class Geant4Options:
             and muons, as the published samples do, and FTFP_BERT for hadrons.
         cut: Production cut in range for secondary photons, electrons, positrons and protons, [mm].
         birks: Birks' constant k_B of the active material, [mm/MeV]; 0 records the deposited energy itself.
-        time_cut: Steps that begin later than this after the start are not seen, [ns]; None sees all.
+        time_cut: Steps that begin later than this are not seen, [ns]; 0 is when the gun shoots; None sees all.
         count_tracks: Count distinct charged tracks per cell; None counts them where a layer has an absorber (in a
             homogeneous block nearly every cell of the core holds tracks, and the count says little).
 
@@ -47,11 +48,11 @@ class Geant4Options:
         if self.time_cut is not None and not (math.isfinite(self.time_cut) and self.time_cut > 0):
             raise RecipeError(f"the time cut must be > 0 ns; got {self.time_cut} (leave it out to see all times)")
 
-    def physics_list_for(self, particle: str) -> str:
-        """The physics list that a particle is simulated with."""
+    def physics_list_for(self, particles: Collection[str]) -> str:
+        """The physics list that particles are simulated with."""
         if self.physics_list is not None:
             return self.physics_list
-        return EM_ONLY if particle in _WITHOUT_STRONG_FORCE else HADRONIC
+        return EM_ONLY if _WITHOUT_STRONG_FORCE.issuperset(particles) else HADRONIC
 
     def counts_tracks(self, calorimeter: BoxCalorimeter) -> bool:
         """Whether tracks are counted in this calorimeter."""

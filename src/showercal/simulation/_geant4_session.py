@@ -14,7 +14,8 @@ from showercal.errors import SimulationError, nearest
 from showercal.simulation._geant4_geometry import BoxConstruction
 from showercal.simulation._geant4_options import EM_ONLY, Geant4Options
 from showercal.simulation._geant4_scoring import EnergyScorer, Scorer, StepScorer
-from showercal.simulation._gun import Primaries
+from showercal.simulation._particles import PARTICLES
+from showercal.simulation._primaries import Primaries
 from showercal.simulation._showers import Showers
 
 _MEV: Final = 1e-3  # [GeV]
@@ -26,7 +27,7 @@ _EM_SUFFIXES: Final = MappingProxyType(
         "EMZ": "G4EmStandardPhysics_option4",
     }
 )
-_GUN_GAP: Final = 0.1  # from the gun to the front face, [mm]
+_GUN_GAP: Final = 0.1  # a particle that enters starts so far outside, [mm], for a step over the surface
 
 
 class Geant4Session:
@@ -34,23 +35,23 @@ class Geant4Session:
 
     Args:
         calorimeter: What to shoot at.
-        particle: Name of the particle.
-        options: Physics list, cuts and what is scored.
+        options: Physics list, cuts and what is scored; the physics list must be named.
 
     Raises:
         SimulationError: If Geant4 does not know the physics list.
     """
 
-    def __init__(self, calorimeter: BoxCalorimeter, particle: str, options: Geant4Options) -> None:
+    def __init__(self, calorimeter: BoxCalorimeter, options: Geant4Options) -> None:
+        assert options.physics_list is not None
         self._n_cells = calorimeter.n_cells
         self._scorer = _scorer(calorimeter, options)
         self._manager = g4.G4RunManagerFactory.CreateRunManager(g4.G4RunManagerType.Serial)
         self._construction = _SensitiveBox(calorimeter, self._scorer)
         self._manager.SetUserInitialization(self._construction)
-        self._physics = _physics(options.physics_list_for(particle))
+        self._physics = _physics(options.physics_list)
         self._manager.SetUserInitialization(self._physics)
         self._actions = _Actions(
-            particle, self._construction.front_z - _GUN_GAP, self._scorer, options.counts_tracks(calorimeter)
+            calorimeter, self._construction.front_z, self._scorer, options.counts_tracks(calorimeter)
         )
         self._manager.SetUserInitialization(self._actions)
         commands = g4.G4UImanager.GetUIpointer()
@@ -60,10 +61,10 @@ class Geant4Session:
         commands.ApplyCommand(f"/run/setCut {options.cut} mm")  # before Initialize the physics list overrides it
 
     def shoot(self, primaries: Primaries, on_event: Callable[[], None]) -> Showers:
-        """Simulate one event per primary.
+        """Simulate events.
 
         Args:
-            primaries: The particles.
+            primaries: Their particles, each at or in the calorimeter (see `Primaries.entering`).
             on_event: Called after each event.
         """
         events = self._actions.events
@@ -86,7 +87,6 @@ class _EventLog:
 
     def __init__(self, count_tracks: bool) -> None:
         self._count_tracks = count_tracks
-        self.begin(Primaries(np.empty(0), np.empty(0), np.empty(0), np.empty(0, np.uint64)), lambda: None)
 
     def begin(self, primaries: Primaries, on_event: Callable[[], None]) -> None:
         self.primaries, self.on_event = primaries, on_event
@@ -111,34 +111,43 @@ class _EventLog:
 
 
 class _Actions(g4.G4VUserActionInitialization):  # type: ignore[misc]
-    def __init__(self, particle: str, gun_z: float, scorer: Scorer, count_tracks: bool) -> None:
+    def __init__(self, calorimeter: BoxCalorimeter, front_z: float, scorer: Scorer, count_tracks: bool) -> None:
         super().__init__()
         self.events = _EventLog(count_tracks)
-        self._particle, self._gun_z, self._scorer = particle, gun_z, scorer
+        self._calorimeter, self._front_z, self._scorer = calorimeter, front_z, scorer
 
     def Build(self) -> None:  # noqa: N802 (Geant4's name)
-        self._primary = _PrimaryAction(self._particle, self._gun_z, self.events)
+        self._primary = _PrimaryAction(self._calorimeter, self._front_z, self.events)
         self._end = _EndAction(self._scorer, self.events)
         self.SetUserAction(self._primary)
         self.SetUserAction(self._end)
 
 
 class _PrimaryAction(g4.G4VUserPrimaryGeneratorAction):  # type: ignore[misc]
-    def __init__(self, particle: str, gun_z: float, events: _EventLog) -> None:
+    def __init__(self, calorimeter: BoxCalorimeter, front_z: float, events: _EventLog) -> None:
         super().__init__()
-        self._events, self._gun_z = events, gun_z
+        self._events, self._front_z = events, front_z
+        self._half_x, self._half_y = (width / 2 for width in calorimeter.width)
         self._gun = g4.G4ParticleGun(1)
-        self._gun.SetParticleDefinition(g4.G4ParticleTable.GetParticleTable().FindParticle(particle))
-        self._gun.SetParticleMomentumDirection(g4.G4ThreeVector(0, 0, 1))
+        table = g4.G4ParticleTable.GetParticleTable()
+        self._definitions = [table.FindParticle(name) for name in PARTICLES]
 
     def GeneratePrimaries(self, event: Any) -> None:  # noqa: N802 (Geant4's name)
         k, primaries = event.GetEventID(), self._events.primaries
         seed = int(primaries.seed[k])
         # an event must not depend on the ones before it; 0 ends the list, so neither 31-bit seed may be 0
         g4.HepRandom.setTheSeeds([(seed & 0x7FFFFFFF) | 1, (seed >> 31 & 0x7FFFFFFF) | 1, 0])
-        self._gun.SetParticleEnergy(float(primaries.energy[k]) * g4.GeV)
-        self._gun.SetParticlePosition(g4.G4ThreeVector(float(primaries.x[k]), float(primaries.y[k]), self._gun_z))
-        self._gun.GeneratePrimaryVertex(event)
+        for i in range(primaries.offsets[k], primaries.offsets[k + 1]):
+            x, y, z = float(primaries.x[i]), float(primaries.y[i]), float(primaries.z[i])
+            ux, uy, uz = float(primaries.ux[i]), float(primaries.uy[i]), float(primaries.uz[i])
+            at_surface = z == 0 or abs(x) == self._half_x or abs(y) == self._half_y
+            gap = _GUN_GAP if at_surface else 0.0
+            self._gun.SetParticleDefinition(self._definitions[primaries.kind[i]])
+            self._gun.SetParticleEnergy(float(primaries.energy[i]) * g4.GeV)
+            self._gun.SetParticleMomentumDirection(g4.G4ThreeVector(ux, uy, uz))
+            self._gun.SetParticlePosition(g4.G4ThreeVector(x - gap * ux, y - gap * uy, self._front_z + (z - gap * uz)))
+            self._gun.SetParticleTime(float(primaries.time[i]) * g4.ns)
+            self._gun.GeneratePrimaryVertex(event)
 
 
 class _EndAction(g4.G4UserEventAction):  # type: ignore[misc]

@@ -15,11 +15,9 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import ShowercalError
-from showercal.simulation._backend import Chunk, ShowerTask
 from showercal.simulation._geant4_data import find_geant4_data
 from showercal.simulation._geant4_options import Geant4Options
-from showercal.simulation._gun import ParticleGun
-from showercal.simulation._messages import Message, pack_showers, receive, send
+from showercal.simulation._messages import Message, pack_showers, receive, send, unpack_primaries
 
 if TYPE_CHECKING:
     from showercal.simulation._geant4_session import Geant4Session
@@ -53,25 +51,19 @@ def _serve(orders: IO[bytes], caller: IO[bytes]) -> None:
     setup = receive(orders)
     if setup is None:
         return
-    task = ShowerTask(
-        BoxCalorimeter.from_dict(setup.fields["calorimeter"]),
-        ParticleGun.from_dict(setup.fields["gun"]),
-        int(setup.fields["seed"]),
-    )
-    session = _start_geant4(task, setup.fields["options"])
+    session = _start_geant4(BoxCalorimeter.from_dict(setup.fields["calorimeter"]), setup.fields["options"])
     send(caller, Message("ready"))
     while (order := receive(orders)) is not None:
-        chunk = Chunk(**order.fields)
-        showers = session.shoot(task.primaries(chunk), _Progress(caller))
+        showers = session.shoot(unpack_primaries(order.payload), _Progress(caller))
         send(caller, Message("showers", payload=pack_showers(showers)))
 
 
-def _start_geant4(task: ShowerTask, options: dict[str, Any]) -> Geant4Session:
+def _start_geant4(calorimeter: BoxCalorimeter, options: dict[str, Any]) -> Geant4Session:
     # before the import: without the tables it asks on stdin, or starts to download where CI=true
     os.environ["GEANT4_DATA_DIR"] = str(find_geant4_data(os.environ))
     from showercal.simulation._geant4_session import Geant4Session
 
-    return Geant4Session(task.calorimeter, task.gun.particle, Geant4Options(**options))
+    return Geant4Session(calorimeter, Geant4Options(**options))
 
 
 class _Progress:

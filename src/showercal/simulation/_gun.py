@@ -1,4 +1,4 @@
-"""The particle gun: one particle per event, along +z, from just in front of the calorimeter."""
+"""The particle gun: one particle per event, at the front face of the calorimeter."""
 
 from __future__ import annotations
 
@@ -13,49 +13,35 @@ from numpy.typing import NDArray
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import RecipeError, nearest
-from showercal.simulation._spectrum import EnergySpectrum, parse_spectrum
+from showercal.simulation._angle import AngleSpread, Parallel, parse_angle
+from showercal.simulation._particles import particle_kind
+from showercal.simulation._primaries import Primaries, event_words, single, uniform
+from showercal.simulation._source import ParticleSource, number_text
+from showercal.simulation._spectrum import EnergySpectrum, spectrum_from_json
 
 FloatArray = NDArray[np.float64]
-
-PARTICLES: Final = (
-    *("e-", "e+", "gamma", "mu-", "mu+", "pi-", "pi+", "pi0", "kaon-", "kaon+", "kaon0L", "kaon0S"),
-    *("proton", "anti_proton", "neutron", "anti_neutron"),
-)
 
 # Spread of the published samples: four central tiles of the sandwich, a third of the width of the block.
 _PUBLISHED_HALF_WIDTHS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {"toy-sandwich": (75.0, 75.0), "pbwo4-block": (20.0, 20.0)}
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Primaries:
-    """The particles that start a range of events.
-
-    Attributes:
-        energy: Kinetic energy, shape (B,), [GeV]; exact in single precision, so that the stored truth is the energy
-            that was simulated.
-        x, y: Where they cross the front face, shape (B,), [mm]; exact in single precision.
-        seed: A 64-bit seed per event for everything else that happens in it, shape (B,).
-    """
-
-    energy: FloatArray
-    x: FloatArray
-    y: FloatArray
-    seed: NDArray[np.uint64]
-
-    def __len__(self) -> int:
-        return len(self.energy)
+_ALONG_Z: Final = Parallel()
+_ALWAYS_TOLD: Final = ("particle", "energy", "half_width_x", "half_width_y")
 
 
 @dataclass(frozen=True)
-class ParticleGun:
-    """Shoots one particle per event along +z.
+class ParticleGun(ParticleSource):
+    """Shoots one particle per event from the front face.
+
+    The impact point is the sum of the centre, a uniform and a normal number, in x and in y.
 
     Args:
         particle: Name as Geant4 spells it, one of `PARTICLES`.
         spectrum: Of the kinetic energy (for electrons, photons and all energies far above the mass, the energy).
-        half_width_x, half_width_y: The impact point at the front face is uniform within plus or minus these, [mm].
+        half_width_x, half_width_y: The impact point is uniform within plus or minus these, [mm].
+        sigma_x, sigma_y: And normal with these widths, [mm].
+        centre_x, centre_y: About this point, [mm].
+        angle: Directions; along +z by default.
 
     Raises:
         RecipeError: If the particle is unknown or a width is negative.
@@ -65,52 +51,86 @@ class ParticleGun:
     spectrum: EnergySpectrum
     half_width_x: float = 0.0
     half_width_y: float = 0.0
+    sigma_x: float = 0.0
+    sigma_y: float = 0.0
+    centre_x: float = 0.0
+    centre_y: float = 0.0
+    angle: AngleSpread = _ALONG_Z
 
     def __post_init__(self) -> None:
-        if self.particle not in PARTICLES:
-            raise RecipeError(f"unknown particle {self.particle!r}; {nearest(self.particle, PARTICLES)}")
-        for axis, width in (("x", self.half_width_x), ("y", self.half_width_y)):
-            if not (math.isfinite(width) and width >= 0):
-                raise RecipeError(f"the half width in {axis} must be >= 0 mm; got {width}")
-        object.__setattr__(self, "half_width_x", float(self.half_width_x))
-        object.__setattr__(self, "half_width_y", float(self.half_width_y))
+        particle_kind(self.particle)
+        for axis in ("x", "y"):
+            for name, low in (("half_width", 0.0), ("sigma", 0.0), ("centre", -math.inf)):
+                value = float(getattr(self, f"{name}_{axis}"))
+                if not (math.isfinite(value) and value >= low):
+                    what = f"the {name.replace('_', ' ')} in {axis} must be {'>= 0' if low == 0 else 'a number of'} mm"
+                    raise RecipeError(f"{what}; got {value:g}")
+                object.__setattr__(self, f"{name}_{axis}", value)
+
+    @property
+    def name(self) -> str:
+        return "gun"
+
+    @property
+    def title(self) -> str:
+        return self.particle
+
+    @property
+    def particles(self) -> tuple[str, ...]:
+        return (self.particle,)
+
+    @property
+    def n_events(self) -> None:
+        return None
+
+    @property
+    def keeps_particles(self) -> bool:
+        return self.angle != _ALONG_Z
 
     def primaries(self, seed: int, first_event: int, n_events: int) -> Primaries:
         """The particles of events ``first_event`` to ``first_event + n_events``.
-
-        Event k depends on (seed, k) alone: the counter-based Philox generator, keyed by the seed, is set to event k and
-        gives the four 64-bit words of that event. So a sample does not depend on how it is cut into chunks.
 
         Raises:
             RecipeError: If seed or event numbers are negative.
 
         Example:
+            >>> from showercal.simulation import parse_spectrum
             >>> gun = ParticleGun("e-", parse_spectrum("0:10"))
             >>> bool(gun.primaries(1, 0, 8).energy[5] == gun.primaries(1, 5, 1).energy[0])
             True
         """
-        if not 0 <= seed < 2**64:
-            raise RecipeError(f"the seed must be in [0, 2^64); got {seed}")
-        if first_event < 0 or n_events < 0:
-            raise RecipeError(f"event numbers must be >= 0; got first {first_event}, count {n_events}")
-        words = np.random.Philox(key=seed, counter=first_event).random_raw(4 * n_events).reshape(n_events, 4)
-        # 52 bits plus a half: uniform in the open interval (0, 1), so that no particle has exactly zero energy
-        u = ((words[:, :3] >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+        words = event_words(seed, first_event, n_events)
+        more = uniform(event_words(seed, first_event, n_events, stream=1))
+        u, zero = uniform(words[:, :3]), np.zeros(n_events)
+        direction = self.angle.directions(more[:, :2])
         return Primaries(
-            energy=_single(self.spectrum.quantile(u[:, 0])),
-            x=_single(self.half_width_x * (2 * u[:, 1] - 1)),
-            y=_single(self.half_width_y * (2 * u[:, 2] - 1)),
+            kind=np.full(n_events, particle_kind(self.particle)),
+            energy=single(self.spectrum.quantile(u[:, 0])),
+            x=single(_place(self.centre_x, self.half_width_x, self.sigma_x, u[:, 1], more[:, 2])),
+            y=single(_place(self.centre_y, self.half_width_y, self.sigma_y, u[:, 2], more[:, 3])),
+            z=zero,
+            ux=direction[:, 0],
+            uy=direction[:, 1],
+            uz=direction[:, 2],
+            time=zero,
+            offsets=np.arange(n_events + 1),
             seed=words[:, 3],
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready description; `from_dict` takes it back."""
-        return {
+        """JSON-ready description; `from_dict` takes it back. Beyond the first four, what is not used is left out."""
+        known = {
             "particle": self.particle,
-            "energy": self.spectrum.text,
+            "energy": self.spectrum.to_json(),
             "half_width_x": self.half_width_x,
             "half_width_y": self.half_width_y,
+            "sigma_x": self.sigma_x,
+            "sigma_y": self.sigma_y,
+            "centre_x": self.centre_x,
+            "centre_y": self.centre_y,
+            "angle": None if self.angle == _ALONG_Z else self.angle.text,
         }
+        return {key: value for key, value in known.items() if value or key in _ALWAYS_TOLD}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> ParticleGun:
@@ -119,19 +139,30 @@ class ParticleGun:
         Raises:
             RecipeError: If a key is missing or unknown, or a value is not valid.
         """
-        known = ("particle", "energy", "half_width_x", "half_width_y")
+        numbers = ("half_width_x", "half_width_y", "sigma_x", "sigma_y", "centre_x", "centre_y")
         for key in data:
-            if key not in known:
+            if key not in (known := ("particle", "energy", *numbers, "angle")):
                 raise RecipeError(f"unknown key {key!r} of a particle gun; {nearest(key, known)}")
-        for key in known[:2]:
+        for key in ("particle", "energy"):
             if key not in data:
                 raise RecipeError(f"a particle gun needs {key!r}; got {sorted(data)}")
         return ParticleGun(
             particle=data["particle"],
-            spectrum=parse_spectrum(str(data["energy"])),
-            half_width_x=float(data.get("half_width_x", 0.0)),
-            half_width_y=float(data.get("half_width_y", 0.0)),
+            spectrum=spectrum_from_json(data["energy"]),
+            angle=parse_angle(data["angle"]) if "angle" in data else _ALONG_Z,
+            **{key: float(data[key]) for key in numbers if key in data},
         )
+
+    def command_options(self) -> list[str]:
+        words = ["--particle", self.particle, "--energy", self.spectrum.text]
+        words += ["--position", _pair(self.half_width_x, self.half_width_y)]
+        if self.sigma_x or self.sigma_y:
+            words += ["--beam-spot", _pair(self.sigma_x, self.sigma_y)]
+        if self.centre_x or self.centre_y:
+            words.append(f"--centre={_pair(self.centre_x, self.centre_y)}")  # may begin with a minus
+        if self.angle != _ALONG_Z:
+            words += ["--angle", self.angle.text]
+        return words
 
 
 def default_half_widths(calorimeter: BoxCalorimeter) -> tuple[float, float]:
@@ -153,5 +184,15 @@ def default_half_widths(calorimeter: BoxCalorimeter) -> tuple[float, float]:
     )
 
 
-def _single(values: FloatArray) -> FloatArray:
-    return values.astype(np.float32).astype(np.float64)
+def _pair(x: float, y: float) -> str:
+    return f"{number_text(x)},{number_text(y)}"
+
+
+def _place(centre: float, half_width: float, sigma: float, u: FloatArray, u_normal: FloatArray) -> FloatArray:
+    """Impact points along one axis, shape (B,), [mm]."""
+    place = centre + half_width * (2 * u - 1)
+    if sigma > 0:
+        from scipy.special import ndtri
+
+        place = place + sigma * ndtri(u_normal)
+    return place

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from showercal.simulation._primaries import Primaries
 from showercal.simulation._showers import Showers
 
 
@@ -46,14 +48,23 @@ def receive(stream: IO[bytes]) -> Message | None:
     return Message(header["kind"], header["fields"], payload)
 
 
+def pack_primaries(primaries: Primaries) -> bytes:
+    """Primaries as bytes; `unpack_primaries` takes them back."""
+    return _pack({one.name: getattr(primaries, one.name) for one in fields(Primaries)})
+
+
+def unpack_primaries(data: bytes) -> Primaries:
+    """Primaries from bytes; nothing is unpickled."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+        return Primaries(**arrays)
+
+
 def pack_showers(showers: Showers) -> bytes:
     """Showers as bytes; `unpack_showers` takes them back."""
     arrays = {"event": showers.event, "cell": showers.cell, "energy": showers.energy}
     if showers.tracks is not None:
         arrays["tracks"] = showers.tracks
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # (NumPy's stub takes the names for its own options)
-    return buffer.getvalue()
+    return _pack(arrays)
 
 
 def unpack_showers(data: bytes) -> Showers:
@@ -61,3 +72,9 @@ def unpack_showers(data: bytes) -> Showers:
     with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
         tracks = arrays.get("tracks")
         return Showers(arrays["event"], arrays["cell"], arrays["energy"], tracks)
+
+
+def _pack(arrays: dict[str, NDArray[Any]]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # (NumPy's stub takes the names for its own options)
+    return buffer.getvalue()

@@ -23,7 +23,7 @@ class SimulationPlan:
     Args:
         n_events: Events in all.
         chunk_size: Events per part.
-        decisions: Calorimeter, gun, seed, backend, its settings and versions: JSON-ready, by name.
+        decisions: Calorimeter, particles, seed, backend, its settings and versions: JSON-ready, by name.
     """
 
     n_events: int

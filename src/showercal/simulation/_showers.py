@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 import awkward as ak
@@ -12,13 +13,17 @@ from numpy.typing import NDArray
 
 from showercal.detectors import BoxCalorimeter
 from showercal.events import Events
-from showercal.simulation._gun import Primaries
+from showercal.simulation._particles import PDG_IDS
+from showercal.simulation._primaries import Primaries
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 # 2^-13 relative rounding, far below any calorimeter's resolution; the zeros behind it compress well.
 _MANTISSA_BITS: Final = 12
+_PARTICLE_UNITS: Final = MappingProxyType(
+    {"pdg_id": "1", "energy": "GeV", "x": "mm", "y": "mm", "z": "mm", "time": "ns", "ux": "1", "uy": "1", "uz": "1"}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +44,23 @@ class Showers:
 
 
 def to_events(
-    showers: Showers, primaries: Primaries, calorimeter: BoxCalorimeter, provenance: Mapping[str, Any]
+    showers: Showers,
+    primaries: Primaries,
+    calorimeter: BoxCalorimeter,
+    provenance: Mapping[str, Any],
+    *,
+    keep_particles: bool = False,
 ) -> Events:
     """Events with truth and cells, sorted by cell number, without cells that saw nothing.
 
-    Energies are rounded to 12 bits of mantissa.
+    Energies of cells are rounded to 12 bits of mantissa.
+
+    Args:
+        showers: What the particles left.
+        primaries: The particles.
+        calorimeter: Where.
+        provenance: How the events came to be.
+        keep_particles: Whether the truth of each particle is kept, in the ragged field ``particles``.
     """
     seen = showers.energy > 0
     if showers.tracks is not None:
@@ -60,15 +77,25 @@ def to_events(
     if showers.tracks is not None:
         cells["tracks"] = showers.tracks[order].astype(np.uint16)
         units["cells.tracks"] = "1"
-    array = ak.Array(
-        {
-            "energy_true": primaries.energy.astype(np.float32),
-            "impact_x": primaries.x.astype(np.float32),
-            "impact_y": primaries.y.astype(np.float32),
-            "cells": ak.unflatten(ak.zip(cells), counts),
-        }
-    )
-    return Events(array, units, calorimeter.to_dict(), provenance)
+    impact_x, impact_y = primaries.impact
+    fields = {
+        "energy_true": primaries.energy_true.astype(np.float32),
+        "impact_x": impact_x.astype(np.float32),
+        "impact_y": impact_y.astype(np.float32),
+    }
+    if keep_particles:
+        fields["particles"] = ak.unflatten(ak.zip(_particles(primaries)), np.diff(primaries.offsets))
+        units |= {f"particles.{name}": unit for name, unit in _PARTICLE_UNITS.items()}
+    fields["cells"] = ak.unflatten(ak.zip(cells), counts)
+    return Events(ak.Array(fields), units, calorimeter.to_dict(), provenance)
+
+
+def _particles(primaries: Primaries) -> dict[str, NDArray[Any]]:
+    columns: dict[str, NDArray[Any]] = {"pdg_id": np.array(PDG_IDS, dtype=np.int32)[primaries.kind]}
+    for name in ("energy", "x", "y", "z", "time"):
+        columns[name] = getattr(primaries, name).astype(np.float32)
+    # double precision: a direction is not rounded when it is simulated
+    return columns | {name: getattr(primaries, name) for name in ("ux", "uy", "uz")}
 
 
 def round_mantissa(values: NDArray[np.float32]) -> NDArray[np.float32]:

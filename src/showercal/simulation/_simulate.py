@@ -14,9 +14,9 @@ from showercal.detectors import BoxCalorimeter
 from showercal.errors import SimulationError
 from showercal.progress import event_bar
 from showercal.simulation._backend import Backend, ShowerTask
-from showercal.simulation._gun import ParticleGun
 from showercal.simulation._plan import PLAN_FILE, SimulationPlan, resume_plan
 from showercal.simulation._showers import to_events
+from showercal.simulation._source import ParticleSource
 from showercal.storage import EventsWriter, StoredEvents, open_events, part_files
 
 _LOGS: Final = "logs"
@@ -25,7 +25,7 @@ _CHUNK_LIMITS: Final = (50, 1000)
 
 def simulate(
     calorimeter: BoxCalorimeter,
-    gun: ParticleGun,
+    source: ParticleSource,
     n_events: int,
     *,
     seed: int,
@@ -44,8 +44,8 @@ def simulate(
 
     Args:
         calorimeter: Where the particles go.
-        gun: The particles.
-        n_events: How many events, at least 1.
+        source: The particles: a gun, or a list.
+        n_events: How many events, at least 1, and at most what the source has.
         seed: At least 0.
         backend: The simulator.
         folder: Where to write; holds ``part-*.parquet``, the plan ``simulation.json`` and, while it runs or after a
@@ -65,8 +65,10 @@ def simulate(
     for name, value in (("n_events", n_events), ("workers", workers), ("chunk_size", chunk_size)):
         if value is not None and value < 1:
             raise SimulationError(f"{name} must be >= 1; got {value}")
-    folder, task = Path(folder), ShowerTask(calorimeter, gun, seed)
-    gun.primaries(seed, 0, 0)  # refuses a bad seed before anything is written
+    folder, task = Path(folder), ShowerTask(calorimeter, source, seed)
+    source.primaries(seed, 0, 0)  # refuses a bad seed before anything is written
+    if source.n_events is not None and n_events > source.n_events:
+        raise SimulationError(f"n_events must be at most the {source.n_events} of the source; got {n_events}")
     decisions = _decisions(task, backend)
     if overwrite:
         _clear(folder)
@@ -84,13 +86,14 @@ def _run(
     missing = plan.missing(folder)
     provenance = _provenance(task, plan)
     done = plan.n_events - sum(chunk.n_events for chunk in missing)
-    bar = event_bar(f"{backend.name} {task.gun.particle}", plan.n_events, done, shown=progress)
+    bar = event_bar(f"{backend.name} {task.source.title}", plan.n_events, done, shown=progress)
     with EventsWriter(folder, resume=True) as writer, bar as on_events:
         plan.save(folder)
         results = backend.run(task, missing, workers=workers, log_folder=folder / _LOGS, on_events=on_events)
         with contextlib.closing(results):  # Ctrl-C or a fault here stops the workers at once
             for chunk, showers in results:
-                events = to_events(showers, task.primaries(chunk), task.calorimeter, provenance)
+                primaries, keep = task.primaries(chunk), task.source.keeps_particles
+                events = to_events(showers, primaries, task.calorimeter, provenance, keep_particles=keep)
                 writer.write(events, number=chunk.number)
     shutil.rmtree(folder / _LOGS, ignore_errors=True)  # of a run that went well
 
@@ -98,7 +101,7 @@ def _run(
 def _decisions(task: ShowerTask, backend: Backend) -> dict[str, Any]:
     return {
         "calorimeter": task.calorimeter.to_dict(),
-        "gun": task.gun.to_dict(),
+        task.source.name: task.source.to_dict(),
         "seed": task.seed,
         "backend": backend.name,
         "settings": dict(backend.settings(task)),
@@ -114,10 +117,8 @@ def _provenance(task: ShowerTask, plan: SimulationPlan) -> dict[str, Any]:
 
 def command_line(task: ShowerTask, n_events: int, decisions: Mapping[str, Any]) -> str:
     """The command that makes the same events, without the folder it writes to."""
-    gun = task.gun.to_dict()
-    words = ["showercal", "simulate", task.calorimeter.name, "--particle", gun["particle"], "--energy", gun["energy"]]
+    words = ["showercal", "simulate", task.calorimeter.name, *task.source.command_options()]
     words += ["--events", str(n_events), "--backend", decisions["backend"], "--seed", str(task.seed)]
-    words += ["--position", f"{gun['half_width_x']:g},{gun['half_width_y']:g}"]
     if any(task.calorimeter.magnetic_field):
         words += ["--field", ",".join(f"{b:g}" for b in task.calorimeter.magnetic_field)]
     for key, value in decisions["settings"].items():

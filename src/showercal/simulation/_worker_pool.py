@@ -56,9 +56,19 @@ class WorkerPool:
         self._started = 0
 
     def run(
-        self, chunks: Sequence[Chunk], workers: int, on_events: Callable[[int], None]
+        self,
+        chunks: Sequence[Chunk],
+        workers: int,
+        on_events: Callable[[int], None],
+        order_of: Callable[[Chunk], bytes],
     ) -> Generator[tuple[Chunk, Showers]]:
         """Yield chunks as they are done, in any order; kills the workers when it ends or is closed.
+
+        Args:
+            chunks: What is to be done.
+            workers: How many processes at once.
+            on_events: Told how many events more are done; negative when a chunk is begun again.
+            order_of: The bytes that tell a worker what to simulate in a chunk.
 
         Raises:
             SimulationError: If a worker reports a fault, or the same chunk crashes too often.
@@ -83,7 +93,7 @@ class WorkerPool:
                     done, worker.chunk = worker.chunk, None
                     already, worker.events_done = worker.events_done, 0
                     if waiting:
-                        self._give(worker, waiting.popleft())
+                        self._give(worker, waiting.popleft(), order_of)
                     if done is not None:
                         n_left -= 1
                         on_events(done.n_events - already)
@@ -120,11 +130,11 @@ class WorkerPool:
                 message = None
             self._inbox.put((key, message))
 
-    def _give(self, worker: _Worker, chunk: Chunk) -> None:
+    def _give(self, worker: _Worker, chunk: Chunk, order_of: Callable[[Chunk], bytes]) -> None:
         worker.chunk = chunk
         assert worker.process.stdin is not None
         fields = {"number": chunk.number, "first_event": chunk.first_event, "n_events": chunk.n_events}
-        self._tell(worker.process.stdin, Message("chunk", fields))
+        self._tell(worker.process.stdin, Message("chunk", fields, order_of(chunk)))
 
     def _tell(self, stream: IO[bytes], message: Message) -> None:
         with contextlib.suppress(BrokenPipeError):  # the worker has just died: its end arrives in the inbox
