@@ -11,7 +11,17 @@ import torch
 
 from showercal import Events, detector
 from showercal.errors import DataError, GeometryError, NotFittedError
-from showercal.features import FeatureExtractor, Images, LayerSums, Points, Table, Voxels, layer_sums
+from showercal.features import (
+    FeatureExtractor,
+    Images,
+    LayerSums,
+    LinearEnergy,
+    Neighbourhoods,
+    Points,
+    Table,
+    Voxels,
+    layer_sums,
+)
 
 MakeEvents = Callable[[int], Events]
 
@@ -59,6 +69,22 @@ def test_scales_come_from_training_events_only(make_events: MakeEvents) -> None:
     x = other.scalar("impact_x")
     expected = (x - train.scalar("impact_x").mean()) / train.scalar("impact_x").std(ddof=1)
     np.testing.assert_allclose(batch(extractor, other)["impact"][:, 0].numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_learning_and_making_columns_at_once_is_the_same(make_events: MakeEvents) -> None:
+    events = make_events(60)
+    config = {
+        "hits": Neighbourhoods(values=("cells.energy",)),
+        "start": LinearEnergy(values=("cells.energy",)),
+        "grid": Voxels(values=("cells.energy",)),
+        "impact": Table(values=("impact_x",)),
+    }
+    at_once, apart = FeatureExtractor(config), FeatureExtractor(config)
+    columns = at_once.fit_transform(events)
+    assert at_once.state() == apart.fit(events).state()
+    for name, column in apart.transform(events).items():
+        for array, expected in zip(vars(columns[name]).values(), vars(column).values(), strict=True):
+            assert torch.equal(array, expected), name
 
 
 def test_a_feature_that_never_varies_stays_finite(make_events: MakeEvents) -> None:

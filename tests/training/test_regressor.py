@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,8 @@ from pydantic import ValidationError
 from samples import method_of, toy_showers
 from showercal import detector
 from showercal.errors import RecipeError, TrainingError
+from showercal.events import CELL
+from showercal.features import Fields, neighbourhoods
 from showercal.models import StraightLine, StraightLineConfig
 from showercal.training import NetworkRegressor, build_method
 from showercal.training._module import EnergyRegression
@@ -64,6 +67,20 @@ def boundary(sigma: str) -> dict[str, Any]:
 def test_options_that_do_not_fit_are_refused(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValidationError, match=text):
         regressor(**changes)
+
+
+def test_neighbourhoods_of_each_event_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once for the scales and for the batches of the training events, once for the validation events."""
+    made: list[int] = []
+
+    def counted(fields: Fields, *others: Any) -> torch.Tensor:
+        made.append(len(fields[CELL]))
+        return neighbourhoods(fields, *others)
+
+    monkeypatch.setattr("showercal.features._extractor.neighbourhoods", counted)
+    events = toy_showers(120)
+    regressor(**DEEP_SETS).fit(events[:100], events[100:])
+    assert sum(made) == len(ak.flatten(events.field(CELL)))
 
 
 def test_augmentation_needs_square_cells() -> None:

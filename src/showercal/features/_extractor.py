@@ -60,11 +60,21 @@ class FeatureExtractor:
         Raises:
             DataError: If a field is missing, or cells are used and the events carry no geometry.
         """
+        self.fit_transform(train)
+        return self
+
+    def fit_transform(self, train: Events) -> Columns:
+        """Learn from training events as `fit`, and make their columns as `transform`, whose values are made only once.
+
+        Raises:
+            DataError: As `fit`.
+        """
         has_places = train.geometry is not None and uses_cells(self.config.values())
         self.calorimeter_ = calorimeter_of(train) if has_places else None
         self.shift_: dict[str, Tensor] = {}
         self.scale_: dict[str, Tensor] = {}
         self.learned_: dict[str, Tensor] = {}
+        columns: dict[str, DenseColumn | RaggedColumn] = {}
         for name, spec in self.config.items():
             self._learn(name, train)
             raw = self._raw(train, name)
@@ -78,7 +88,8 @@ class FeatureExtractor:
                 if isinstance(raw, DenseColumn) or isinstance(spec, Points | Neighbourhoods):
                     shift = values.mean(0)
             self.shift_[name], self.scale_[name] = shift.float(), scale.float()
-        return self
+            columns[name] = self._scaled(name, raw)
+        return columns
 
     def transform(self, events: Events) -> Columns:
         """Columns of all inputs, scaled, float32.
@@ -89,14 +100,7 @@ class FeatureExtractor:
         check_fitted(self, "scale_")
         if self.calorimeter_ is not None:
             same_detector(calorimeter_of(events), self.calorimeter_)
-        columns: dict[str, DenseColumn | RaggedColumn] = {}
-        for name in self.config:
-            raw = self._raw(events, name)
-            values = (raw.values.float() - self.shift_[name]) / self.scale_[name]
-            columns[name] = (
-                DenseColumn(values) if isinstance(raw, DenseColumn) else RaggedColumn(raw.cell, values, raw.offsets)
-            )
-        return columns
+        return {name: self._scaled(name, self._raw(events, name)) for name in self.config}
 
     def batch(self, columns: Columns, events: Tensor) -> dict[str, Tensor]:
         """What a model's forward takes, for the events at positions (B,).
@@ -196,6 +200,10 @@ class FeatureExtractor:
             return DenseColumn(torch.from_numpy(np.stack([events.scalar(f) for f in spec.values], axis=1)))
         assert isinstance(spec, Images)
         return DenseColumn(torch.from_numpy(_numpy(events.field(spec.values[0]))))
+
+    def _scaled(self, name: str, raw: DenseColumn | RaggedColumn) -> DenseColumn | RaggedColumn:
+        values = (raw.values.float() - self.shift_[name]) / self.scale_[name]
+        return DenseColumn(values) if isinstance(raw, DenseColumn) else RaggedColumn(raw.cell, values, raw.offsets)
 
     def _layer_sums(self, events: Events, values: tuple[str, ...]) -> NDArray[np.float64]:
         """Sums of fields over the cells of each layer, those of all fields side by side, shape (B, F * L)."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from showercal.errors import ModelFileError, TrainingError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import DenseColumn, FeatureExtractor, FeatureGraph, LayerSums, Table, fields_of
+from showercal.features import Columns, DenseColumn, FeatureExtractor, FeatureGraph, LayerSums, Table, fields_of
 from showercal.models._graph import NetworkGraph
 from showercal.models._tree_ensemble import TreeEnsemble
 from showercal.prediction import PointPrediction
@@ -59,8 +59,8 @@ class Trees(Estimator):
 
     def fit(self, train: Events, validation: Events, workspace: Path | None = None) -> Self:
         lightgbm = load_lightgbm()
-        self.extractor_ = FeatureExtractor(dict(self.config.features)).fit(train)
-        learn = lightgbm.Dataset(self._table(train), train.energy_true)
+        self.extractor_ = FeatureExtractor(dict(self.config.features))
+        learn = lightgbm.Dataset(_joined(self.extractor_.fit_transform(train)), train.energy_true)
         parameters = {
             "objective": "regression",
             "learning_rate": self.config.learning_rate,
@@ -112,9 +112,13 @@ class Trees(Estimator):
         return trees
 
     def _table(self, events: Events) -> NDArray[Any]:
-        columns = self.extractor_.transform(events)
-        parts = [column.values.numpy() for column in columns.values() if isinstance(column, DenseColumn)]
-        return np.concatenate(parts, axis=1)
+        return _joined(self.extractor_.transform(events))
+
+
+def _joined(columns: Columns) -> NDArray[Any]:
+    """The columns side by side."""
+    parts = [column.values.numpy() for column in columns.values() if isinstance(column, DenseColumn)]
+    return np.concatenate(parts, axis=1)
 
 
 def load_lightgbm() -> Any:

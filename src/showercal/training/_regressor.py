@@ -24,6 +24,7 @@ from showercal.errors import ModelFileError, RecipeError, check_fitted, nearest
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
 from showercal.features import (
+    Columns,
     FeatureConfig,
     FeatureExtractor,
     FeatureGraph,
@@ -176,7 +177,8 @@ class NetworkRegressor(Estimator):
         """
         keep_freed_memory()
         options = self.config.training
-        self.extractor_ = FeatureExtractor(self.config.features).fit(train)
+        self.extractor_ = FeatureExtractor(self.config.features)
+        columns = self.extractor_.fit_transform(train)
         if options.augmentation is not None:
             _check_square(self.extractor_)
         energy = train.energy_true
@@ -193,7 +195,7 @@ class NetworkRegressor(Estimator):
         loss = build_loss(self.config.loss, self._fitted_width(train))
         module = EnergyRegression(self.network_, loss, options, decorrelation)
         device = _device(options.device)
-        learn = self._batches(train, device, options.batch_size, options.seed)
+        learn = self._batches(train, device, options.batch_size, options.seed, columns)
         learn.epoch = lambda: module.current_epoch
         judge = self._batches(validation, device, _PREDICT_BATCH, None)
 
@@ -321,8 +323,13 @@ class NetworkRegressor(Estimator):
         assert self.start is not None
         return fit_width(train.energy_true, self.start.predict(train).mean)
 
-    def _batches(self, events: Events, device: torch.device, size: int, seed: int | None) -> Batches:
-        columns = {name: column.to(device) for name, column in self.extractor_.transform(events).items()}
+    def _batches(
+        self, events: Events, device: torch.device, size: int, seed: int | None, columns: Columns | None = None
+    ) -> Batches:
+        """Batches of events, whose columns are made unless they are given."""
+        if columns is None:
+            columns = self.extractor_.transform(events)
+        columns = {name: column.to(device) for name, column in columns.items()}
         energy = np.zeros(len(events)) if "energy_true" not in events.fields else events.energy_true
         return Batches(self.extractor_, columns, torch.tensor(energy, dtype=torch.float32, device=device), size, seed)
 
