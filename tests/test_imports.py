@@ -12,7 +12,7 @@ import pytest
 import showercal
 
 PACKAGE = Path(showercal.__file__).parent
-LEAVES = ("errors", "units", "progress", "events", "storage", "prediction", "estimator")
+LEAVES = ("defaults", "errors", "units", "progress", "events", "storage", "prediction", "estimator")
 FOLDERS = (
     "detectors",
     "simulation",

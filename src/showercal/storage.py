@@ -19,12 +19,12 @@ import awkward as ak
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from showercal.defaults import DEFAULT_CHUNK
 from showercal.errors import DataError
 from showercal.events import Events, check_truth, concatenate
 
 METADATA_KEY: Final = b"showercal"
 FORMAT_VERSION: Final = 1
-DEFAULT_CHUNK: Final = 20_000
 PAGE_BUFFER: Final = 1 << 20  # bytes read ahead per column; without it Arrow loads whole column chunks
 
 

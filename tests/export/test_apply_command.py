@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,10 @@ from exported import Exported
 from samples import toy_showers
 from showercal import open_events
 from showercal.cli._app import app
+from showercal.cli._apply import apply
+from showercal.defaults import DEFAULT_BATCH, DEFAULT_CHUNK
 from showercal.errors import DataError
+from showercal.export import apply_model, open_model
 from showercal.readers import Mapping
 from showercal.storage import part_files
 
@@ -40,6 +45,19 @@ def test_writes_and_counts(exported: Models, tmp_path: Path) -> None:
     assert f"40 events -> {tmp_path / 'out'}\n" in out
     assert f"\n{outside} with an energy outside the training range, 1 to 9 GeV\n" in out
     assert len(part_files(tmp_path / "out")) == 4
+
+
+def test_defaults_are_those_of_python() -> None:
+    def default(function: Callable[..., object], name: str) -> object:
+        return inspect.signature(function).parameters[name].default
+
+    assert default(apply, "chunk") == default(apply_model, "chunk") == DEFAULT_CHUNK
+    assert default(apply, "batch") == default(open_model, "batch_size") == DEFAULT_BATCH
+    assert default(apply, "threads") is default(open_model, "threads") is None
+    assert default(apply, "overwrite") is default(apply_model, "overwrite") is False
+    told = CliRunner().invoke(app, ["apply", "--help"], env={"COLUMNS": "200"}).output
+    assert f"[default: {DEFAULT_CHUNK}]" in told
+    assert f"[default: {DEFAULT_BATCH}]" in told
 
 
 def test_several_folders_are_one_output(exported: Models, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from showercal.defaults import DEFAULT_BATCH, DEFAULT_CHUNK
+
 
 def apply(
     model: Annotated[Path, typer.Argument(help="A model file (see: showercal export).")],
@@ -21,8 +23,8 @@ def apply(
     mapping: Annotated[
         str | None, typer.Option("--mapping", "-m", help="Packaged mapping or .yaml file that declares the branches.")
     ] = None,
-    chunk: Annotated[int, typer.Option(min=1, help="Events in memory at a time.")] = 20_000,
-    batch: Annotated[int, typer.Option(min=1, help="Events per call of ONNX Runtime.")] = 250,
+    chunk: Annotated[int, typer.Option(min=1, help="Events in memory at a time.")] = DEFAULT_CHUNK,
+    batch: Annotated[int, typer.Option(min=1, help="Events per call of ONNX Runtime.")] = DEFAULT_BATCH,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of ONNX Runtime. [default: one per core]")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,

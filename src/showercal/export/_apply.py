@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 import showercal
+from showercal.defaults import DEFAULT_CHUNK
 from showercal.errors import DataError
 from showercal.export._model import ENERGY, OUTSIDE, ExportedModel
 from showercal.export._output import Say, is_folder, open_output, partial_path
 from showercal.progress import event_bar
-from showercal.storage import DEFAULT_CHUNK, EventSource
+from showercal.storage import EventSource
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
+from showercal.defaults import DEFAULT_BATCH
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import DataError, ModelFileError
 from showercal.events import CELL, OFFSETS, Events
@@ -24,9 +25,6 @@ from showercal.storage import EventSource
 ENERGY: Final = "energy_calibrated"
 WIDTH: Final = "energy_width"
 OUTSIDE: Final = "outside_training_range"
-
-# Events per call of ONNX Runtime: a ConvNet in the sandwich takes 0.2 MB an event, and more at once is not faster.
-DEFAULT_BATCH: Final = 250
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from showercal.defaults import DEFAULT_CHUNK
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import DataError
 from showercal.events import Events
@@ -21,7 +22,7 @@ from showercal.readers._checks import find_faults
 from showercal.readers._columns import ColumnFile
 from showercal.readers._mapping import Mapping, format_by_suffix, load_mapping
 from showercal.readers._select import Selection
-from showercal.storage import DEFAULT_CHUNK, EventSource
+from showercal.storage import EventSource
 
 Paths = str | Path | Sequence[str | Path]
 
