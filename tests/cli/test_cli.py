@@ -52,6 +52,7 @@ def test_help_names_every_command(cli: Cli) -> None:
         "run",
         "studies",
         "simulate",
+        "digitise",
         "inspect",
         "evaluate",
         "report",

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from showercal.cli._apply import apply
+from showercal.cli._digitise import digitise
 from showercal.cli._evaluate import evaluate
 from showercal.cli._export import export
 from showercal.cli._inspect import inspect
@@ -26,7 +27,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (run, studies, simulate, inspect, evaluate, report, export, apply, validate_simulation):
+for _command in (run, studies, simulate, digitise, inspect, evaluate, report, export, apply, validate_simulation):
     app.command()(_command)
 
 

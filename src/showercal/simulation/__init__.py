@@ -1,7 +1,10 @@
-"""Particles to events: guns and lists of particles, the contract of simulators, the Geant4 backend, resumable runs."""
+"""Particles to events: guns and lists, the contract of simulators, Geant4, resumable runs, digitisation."""
 
 from showercal.simulation._angle import AngleSpread, Cone, Divergence, Parallel, parse_angle
 from showercal.simulation._backend import Backend, Chunk, ShowerTask
+from showercal.simulation._digitisation import Digitiser
+from showercal.simulation._digitisation_options import DigitisationOptions
+from showercal.simulation._digitise import digitise
 from showercal.simulation._event_list import EventList
 from showercal.simulation._geant4_backend import Geant4Backend
 from showercal.simulation._geant4_data import find_geant4_data
@@ -31,6 +34,8 @@ __all__ = [
     "Backend",
     "Chunk",
     "Cone",
+    "DigitisationOptions",
+    "Digitiser",
     "Divergence",
     "EnergyList",
     "EnergySpectrum",
@@ -49,6 +54,7 @@ __all__ = [
     "ShowerTask",
     "Showers",
     "default_half_widths",
+    "digitise",
     "find_geant4_data",
     "parse_angle",
     "parse_spectrum",

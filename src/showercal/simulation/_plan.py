@@ -1,4 +1,4 @@
-"""The plan of a simulation: what a folder is to hold, kept beside its parts so that an interrupted run can resume."""
+"""The plan of a run: what a folder is to hold, kept beside its parts so that an interrupted run can resume."""
 
 from __future__ import annotations
 
@@ -24,11 +24,13 @@ class SimulationPlan:
         n_events: Events in all.
         chunk_size: Events per part.
         decisions: Calorimeter, particles, seed, backend, its settings and versions: JSON-ready, by name.
+        file: Name of the file that keeps the plan.
     """
 
     n_events: int
     chunk_size: int
     decisions: Mapping[str, Any]
+    file: str = PLAN_FILE
 
     def chunks(self) -> list[Chunk]:
         """All chunks, in order.
@@ -47,9 +49,9 @@ class SimulationPlan:
     def save(self, folder: Path) -> None:
         """Write the plan into the folder."""
         data = {"format": _FORMAT, "n_events": self.n_events, "chunk_size": self.chunk_size, **self.decisions}
-        temporary = folder / f".{PLAN_FILE}.tmp"
+        temporary = folder / f".{self.file}.tmp"
         temporary.write_text(json.dumps(data, indent=1, sort_keys=True) + "\n")
-        temporary.replace(folder / PLAN_FILE)
+        temporary.replace(folder / self.file)
 
 
 def part_path(folder: Path, chunk: Chunk) -> Path:
@@ -57,8 +59,21 @@ def part_path(folder: Path, chunk: Chunk) -> Path:
     return folder / f"part-{chunk.number:05d}.parquet"
 
 
+def clear_plan(folder: Path, file: str = PLAN_FILE) -> None:
+    """Remove the parts and the plan of a run, and nothing else."""
+    if folder.is_dir():
+        for path in [*part_files(folder), folder / file]:
+            path.unlink(missing_ok=True)
+
+
 def resume_plan(
-    folder: Path, n_events: int, chunk_size: int | None, default_chunk_size: int, decisions: Mapping[str, Any]
+    folder: Path,
+    n_events: int,
+    chunk_size: int | None,
+    default_chunk_size: int,
+    decisions: Mapping[str, Any],
+    *,
+    file: str = PLAN_FILE,
 ) -> SimulationPlan:
     """The plan for a folder: its own when it has one for the same events, else a new one.
 
@@ -68,18 +83,19 @@ def resume_plan(
         chunk_size: Events per part asked for; None goes on with the folder's own, or takes the default.
         default_chunk_size: For a new folder.
         decisions: As in `SimulationPlan`.
+        file: Name of the file that keeps the plan.
 
     Raises:
         SimulationError: If the folder holds events of another plan, or of none.
     """
-    path = folder / PLAN_FILE
+    path = folder / file
     if not path.exists():
         if folder.is_dir() and part_files(folder):
             raise SimulationError(
-                f"{folder} holds events but no {PLAN_FILE}, so they cannot be continued; choose another folder, or ask "
+                f"{folder} holds events but no {file}, so they cannot be continued; choose another folder, or ask "
                 "to overwrite it"
             )
-        return SimulationPlan(n_events, chunk_size or default_chunk_size, decisions)
+        return SimulationPlan(n_events, chunk_size or default_chunk_size, decisions, file)
     try:
         stored = json.loads(path.read_text())
     except json.JSONDecodeError as fault:
@@ -96,7 +112,7 @@ def resume_plan(
             f"{folder} was begun with other options, so the run cannot go on there: {'; '.join(differences)}. Choose "
             "another folder, use the same options, or ask to overwrite it"
         )
-    return SimulationPlan(n_events, asked["chunk_size"], decisions)
+    return SimulationPlan(n_events, asked["chunk_size"], decisions, file)
 
 
 def _differences(stored: Any, asked: Any, name: str = "") -> list[str]:

@@ -14,10 +14,10 @@ from showercal.detectors import BoxCalorimeter
 from showercal.errors import SimulationError
 from showercal.progress import event_bar
 from showercal.simulation._backend import Backend, ShowerTask
-from showercal.simulation._plan import PLAN_FILE, SimulationPlan, resume_plan
+from showercal.simulation._plan import SimulationPlan, clear_plan, resume_plan
 from showercal.simulation._showers import to_events
 from showercal.simulation._source import ParticleSource
-from showercal.storage import EventsWriter, StoredEvents, open_events, part_files
+from showercal.storage import EventsWriter, StoredEvents, open_events
 
 _LOGS: Final = "logs"
 _CHUNK_LIMITS: Final = (50, 1000)
@@ -71,7 +71,8 @@ def simulate(
         raise SimulationError(f"n_events must be at most the {source.n_events} of the source; got {n_events}")
     decisions = _decisions(task, backend)
     if overwrite:
-        _clear(folder)
+        clear_plan(folder)
+        shutil.rmtree(folder / _LOGS, ignore_errors=True)
     plan = resume_plan(folder, n_events, chunk_size, _default_chunk_size(n_events, workers), decisions)
     if plan.missing(folder):
         backend.check()
@@ -133,11 +134,3 @@ def command_line(task: ShowerTask, n_events: int, decisions: Mapping[str, Any]) 
 def _default_chunk_size(n_events: int, workers: int) -> int:
     smallest, largest = _CHUNK_LIMITS
     return min(largest, max(smallest, -(-n_events // (4 * workers))))
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a simulation writes, and nothing else."""
-    if folder.is_dir():
-        for path in [*part_files(folder), folder / PLAN_FILE]:
-            path.unlink(missing_ok=True)
-        shutil.rmtree(folder / _LOGS, ignore_errors=True)

@@ -80,13 +80,69 @@ def azimuth(rng):
 
 @njit(cache=True)
 def poisson(rng, mean):
-    """Poisson: by multiplication below 30, else a rounded normal (skewness below 0.2 there)."""
+    """Poisson: by multiplication below 10, else by transformed rejection.
+
+    References:
+        W. Hoermann, Insurance: Mathematics and Economics 12 (1993) 39, algorithm PTRS.
+    """
     if mean <= 0.0:
         return 0
-    if mean > 30.0:
-        return max(0, int(math.floor(mean + math.sqrt(mean) * normal(rng) + 0.5)))
+    if mean >= 10.0:
+        root, log_mean = math.sqrt(mean), math.log(mean)
+        b = 0.931 + 2.53 * root
+        a = -0.059 + 0.02483 * b
+        while True:
+            u, v = uniform(rng) - 0.5, uniform(rng)
+            edge = 0.5 - abs(u)
+            guess = math.floor((2.0 * a / edge + b) * u + mean + 0.43)
+            if edge >= 0.07 and v <= 0.9277 - 3.6224 / (b - 2.0):
+                return int(guess)
+            if guess < 0.0 or (edge < 0.013 and v > edge):
+                continue
+            height = math.log(v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (edge * edge) + b))
+            if height <= guess * log_mean - mean - math.lgamma(guess + 1.0):
+                return int(guess)
     limit, product, k = math.exp(-mean), uniform(rng), 0
     while product > limit:
         product *= uniform(rng)
         k += 1
     return k
+
+
+@njit(cache=True)
+def binomial(rng, n, probability):
+    """Successes of n trials: by the geometric distance between them where few are expected, else by rejection.
+
+    References:
+        W. Hoermann, J. Stat. Comput. Simul. 46 (1993) 101, algorithm BTRS.
+    """
+    if probability <= 0.0:
+        return 0
+    if probability > 0.5:
+        return n - binomial(rng, n, 1.0 - probability)
+    if n * probability < 10.0:
+        scale, at, successes = 1.0 / math.log1p(-probability), -1, 0
+        while True:
+            skipped = math.log(uniform(rng)) * scale
+            if skipped >= n - 1 - at:
+                return successes
+            at += 1 + int(skipped)
+            successes += 1
+    root = math.sqrt(n * probability * (1.0 - probability))
+    b = 1.15 + 2.53 * root
+    a = -0.0873 + 0.0248 * b + 0.01 * probability
+    mode = math.floor((n + 1) * probability)
+    at_mode = math.lgamma(mode + 1.0) + math.lgamma(n - mode + 1.0)
+    odds = math.log(probability / (1.0 - probability))
+    while True:
+        u, v = uniform(rng) - 0.5, uniform(rng)
+        edge = 0.5 - abs(u)
+        guess = math.floor((2.0 * a / edge + b) * u + n * probability + 0.5)
+        if edge >= 0.07 and v <= 0.92 - 4.2 / b:
+            return int(guess)
+        if guess < 0.0 or guess > n:
+            continue
+        height = math.log(v * (2.83 + 5.1 / b) * root / (a / (edge * edge) + b))
+        bound = at_mode - math.lgamma(guess + 1.0) - math.lgamma(n - guess + 1.0) + (guess - mode) * odds
+        if height <= bound:
+            return int(guess)
