@@ -50,6 +50,14 @@ def test_names_and_numbers_of_particles_mean_the_same() -> None:
     assert len(set(PDG_IDS)) == len(MASSES) == len(PARTICLES)
 
 
+def test_names_from_a_file(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path / "a.parquet", {"particle": [["e-", "pi+"], []], "energy": [[1.0, 2.0], []]})
+    assert EventList.read(path).particles == ("e-", "pi+")
+    path = write_parquet(tmp_path / "b.parquet", {"particle": ["e-", "muon"], "energy": [1.0, 2.0]})
+    with pytest.raises(RecipeError, match="unknown particle 'muon'"):
+        EventList.read(path)
+
+
 def test_momenta_give_kinetic_energy_and_direction() -> None:
     given = {"pdg_id": [[2212, 22]], "px": [[3.0, 0.0]], "py": [[0.0, 1e-3]], "pz": [[4.0, 2e-3]]}
     listed = EventList.from_arrays(given).primaries(1, 0, 1)
@@ -65,6 +73,7 @@ def test_files_hold_what_arrays_hold(tmp_path: Path) -> None:
     }
     expected = EventList.from_arrays(TWO_EVENTS).to_dict()["sha256"]
     parquet = EventList.read(write_parquet(tmp_path / "list.parquet", full))
+    assert not isinstance(parquet.given.offsets, np.ma.MaskedArray)  # a stored sample would be of another type
     assert parquet.to_dict() == {
         "file": "list.parquet",
         "events": 2,
@@ -163,6 +172,14 @@ def test_what_cannot_be_simulated_is_refused_with_its_place(change: dict, text: 
 def test_lists_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="column 'x' of mine does not have one number for each particle of 'energy'"):
         EventList.from_arrays({**TWO_EVENTS, "x": [[1.0], [1.0]]}, file="mine")
+    for missing, text in (
+        ([[1.0, None]], "'energy' of mine does not have one"),
+        ([[1.0], None], "lacks the list of event 1"),
+    ):
+        with pytest.raises(DataError, match=text):
+            EventList.from_arrays({"energy": missing}, particle="e-", file="mine")
+        with pytest.raises(DataError, match=r"column 'energy' of .*list.parquet has 1 missing values"):
+            EventList.read(write_parquet(tmp_path / "list.parquet", {"energy": missing}), particle="e-")
     with pytest.raises(DataError, match="must hold one list of numbers per event"):
         EventList.from_arrays({"energy": [[[1.0]]]}, particle="e-", file="mine")
     with pytest.raises(RecipeError, match=r"list of particles mine is empty; expected at least one event"):
@@ -174,6 +191,10 @@ def test_lists_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "list.txt").touch()
     with pytest.raises(DataError, match=r"no suffix of a list of particles"):
         EventList.read(tmp_path / "list.txt")
+    whole = write_parquet(tmp_path / "list.parquet", {"energy": list(range(1, 1000))}).read_bytes()
+    (tmp_path / "list.parquet").write_bytes(whole[:4] + b"flip" * 100 + whole[404:])
+    with pytest.raises(DataError, match=r"list.parquet is damaged"):
+        EventList.read(tmp_path / "list.parquet", particle="e-")
     for suffix in ("parquet", "h5"):
         (tmp_path / f"damaged.{suffix}").write_bytes(b"nothing")
         with pytest.raises(DataError, match=r"not a Parquet file|not an HDF5 file"):

@@ -251,12 +251,16 @@ def _flat(columns: Mapping[str, Any], file: str) -> tuple[dict[str, Any], NDArra
         shape = ak.unflatten(shape, np.ones(len(shape), dtype=np.int64))
     if shape.ndim != 2:
         raise DataError(f"column {lead!r} of {file} must hold one list of numbers per event; its type is {shape.type}")
-    counts = ak.to_numpy(ak.num(shape, axis=1)).astype(np.int64)
+    if ak.any(ak.is_none(shape)):
+        raise DataError(f"column {lead!r} of {file} lacks the list of event {int(ak.argmax(ak.is_none(shape)))}")
+    counts = np.asarray(ak.num(shape, axis=1), dtype=np.int64)
     flat: dict[str, Any] = {}
     for name, given in columns.items():
-        values = _codes(given) if name == "particle" else given
+        values = given if np.isscalar(given) else _column(given)
+        if name == "particle":
+            values = _codes(values)
         try:
-            values, _ = ak.broadcast_arrays(values if np.isscalar(values) else _column(values), shape)
+            values, _ = ak.broadcast_arrays(values, shape)
             flat[name] = ak.to_numpy(ak.flatten(values, axis=1), allow_missing=False)
         except (ValueError, TypeError) as fault:
             raise DataError(
@@ -275,9 +279,8 @@ def _codes(names: Any) -> Any:
     """Names as places in `PARTICLES`."""
     if isinstance(names, str):
         return particle_kind(names)
-    array = ak.Array(names)
-    codes = ak.str.index_in(array, ak.Array(PARTICLES))
-    unknown = ak.flatten(array[ak.is_none(codes, axis=-1)], axis=None if array.ndim == 1 else 1)
+    codes = ak.str.index_in(names, ak.Array(PARTICLES))
+    unknown = ak.flatten(names[ak.is_none(codes, axis=-1)], axis=None if names.ndim == 1 else 1)
     if len(unknown):
         particle_kind(str(unknown[0]))
     return codes
@@ -355,8 +358,21 @@ def _is_ours(path: Path) -> bool:
 
 
 def _read_parquet(path: Path) -> dict[str, Any]:
-    array = ak.from_arrow(pq.read_table(path))
-    return {name: array[name] for name in array.fields}
+    """Columns of a file, without Parquet's provision that any value may be missing."""
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as fault:
+        raise DataError(f"{path} is damaged ({fault})") from fault
+    columns = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        values, is_list = column.combine_chunks(), pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+        missing = values.null_count + (values.flatten().null_count if is_list else 0)
+        if missing:
+            raise DataError(f"column {name!r} of {path} has {missing} missing values")
+        kind = pa.list_(pa.field("item", column.type.value_type, nullable=False)) if is_list else column.type
+        field = pa.field(name, kind, nullable=False)
+        columns[name] = ak.from_arrow(pa.table({name: values}).cast(pa.schema([field])))[name]
+    return columns
 
 
 def _read_hdf5(path: Path) -> dict[str, Any]:
