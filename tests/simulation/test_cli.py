@@ -52,7 +52,8 @@ def test_the_documented_command(calls: list) -> None:
 
 
 def test_every_option_arrives(calls: list) -> None:
-    words = "--particle pi- --workers 2 --chunk-size 7 --physics-list QGSP_BERT --cut 1.5 --birks 0.126 --time-cut 150 "
+    words = "--particle pi- --backend geant4 --workers 2 --chunk-size 7 "
+    words += "--physics-list QGSP_BERT --cut 1.5 --birks 0.126 --time-cut 150 "
     words += "--beam-spot 3 --centre=-37.5,1 --angle 0:30 "
     words += "--no-count-tracks --position 10,20 --field 0,2,0 --overwrite --quiet"
     result = run(*words.split())
@@ -117,3 +118,10 @@ def test_interrupt_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) ->
     result = run("--particle", "e-")
     assert result.exit_code == 130
     assert "Finished parts are kept in here; the same command goes on" in result.output
+
+
+def test_fast_is_the_default_and_knows_no_physics_list(calls: list) -> None:
+    assert run("--particle", "e-", "--energy", "0:10", "--quiet").exit_code == 0
+    assert calls[0][1]["backend"].name == "fast"
+    result = run("--particle", "e-", "--physics-list", "QGSP_BERT")
+    assert "is for --backend geant4" in str(result.exception)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from showercal import simulation
     from showercal.detectors import BoxCalorimeter
 
-_PHYSICS = "Showers (geant4)"
+_PHYSICS = "Showers"
 
 
 def simulate(
@@ -31,9 +31,9 @@ def simulate(
         Path | None,
         typer.Option(help="Instead of a gun: a list of particles per event (.parquet, .h5), or events to do again."),
     ] = None,
-    backend: Annotated[str, typer.Option(help="The simulator: geant4.")] = "geant4",
+    backend: Annotated[str, typer.Option(help="The simulator: fast (built in) or geant4.")] = "fast",
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 1,
-    workers: Annotated[int, typer.Option(help="Processes at once.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes or threads at once.")] = 1,
     chunk_size: Annotated[int | None, typer.Option(help="Events per file; at most 1000 by default.")] = None,
     position: Annotated[
         str | None,
@@ -55,7 +55,7 @@ def simulate(
     physics_list: Annotated[
         str | None,
         typer.Option(
-            help="FTFP_BERT, QGSP_BERT, ..., or EM. [default: EM for e, gamma, mu; FTFP_BERT for hadrons]",
+            help="Of geant4: FTFP_BERT, QGSP_BERT, ..., or EM. [default: EM for e, gamma, mu; FTFP_BERT for hadrons]",
             rich_help_panel=_PHYSICS,
         ),
     ] = None,
@@ -103,16 +103,14 @@ def simulate(
     n_events = source.n_events if events is None else events
     if n_events is None:
         raise RecipeError("say how many events: --events N")
-    options = simulation.Geant4Options(
-        physics_list=physics_list, cut=cut, birks=birks, time_cut=time_cut, count_tracks=count_tracks
-    )
+    seen = {"cut": cut, "birks": birks, "time_cut": time_cut, "count_tracks": count_tracks}
     try:
         sample = simulation.simulate(
             calorimeter,
             source,
             n_events,
             seed=seed,
-            backend=_backend(backend, options),
+            backend=_backend(backend, physics_list, seen),
             folder=out,
             workers=workers,
             chunk_size=chunk_size,
@@ -153,14 +151,17 @@ def _list(path: Path, particle: str | None, gun_options: Mapping[str, str | None
     return EventList.read(path, particle=particle)
 
 
-def _backend(name: str, options: simulation.Geant4Options) -> simulation.Backend:
+def _backend(name: str, physics_list: str | None, seen: Mapping[str, Any]) -> simulation.Backend:
     from showercal.errors import RecipeError, nearest
-    from showercal.simulation import Geant4Backend
+    from showercal.simulation import FastBackend, FastOptions, Geant4Backend, Geant4Options
 
-    known = {"geant4": Geant4Backend}
-    if name not in known:
-        raise RecipeError(f"unknown backend {name!r}; {nearest(name, known)}")
-    return known[name](options)
+    if name == "geant4":
+        return Geant4Backend(Geant4Options(physics_list=physics_list, **seen))
+    if name != "fast":
+        raise RecipeError(f"unknown backend {name!r}; {nearest(name, ('fast', 'geant4'))}")
+    if physics_list is not None:
+        raise RecipeError("--physics-list is for --backend geant4: leave it out, or choose that backend")
+    return FastBackend(FastOptions(**seen))
 
 
 def _numbers(text: str, option: str, allowed: tuple[int, ...]) -> tuple[float, ...]:

@@ -25,6 +25,7 @@ from showercal.simulation._spectrum import (
     PowerLaw,
     parse_spectrum,
 )
+from showercal.simulation.fast import FastBackend, FastOptions
 
 __all__ = [
     "MASSES",
@@ -40,6 +41,8 @@ __all__ = [
     "EnergyList",
     "EnergySpectrum",
     "EventList",
+    "FastBackend",
+    "FastOptions",
     "FixedEnergy",
     "FlatSpectrum",
     "Geant4Backend",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._random import binomial, normal, poisson, seed_state, uniform
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def draw(offsets, seeds, mean, pixels, with_noise, group_offsets, group_cells, group_probability, n_cells, cell):
     """Photo-electrons and noise of lit cells, and empty cells that noise alone lifts above the threshold.
 
@@ -68,7 +68,7 @@ def draw(offsets, seeds, mean, pixels, with_noise, group_offsets, group_cells, g
     return counts, normals, events[:found], cells[:found], uniforms[:found]
 
 
-@njit(cache=True)
+@compiled
 def _fired(rng, photo_electrons, pixels):
     """Pixels that fire, given the mean number of photo-electrons: each has its own Poisson number of them."""
     if photo_electrons < 0.5 * pixels:
@@ -76,7 +76,7 @@ def _fired(rng, photo_electrons, pixels):
     return pixels - binomial(rng, pixels, math.exp(-photo_electrons / pixels))
 
 
-@njit(cache=True)
+@compiled
 def _grown(values, capacity):
     larger = np.empty(capacity, values.dtype)
     larger[: len(values)] = values

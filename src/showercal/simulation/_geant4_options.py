@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from showercal.detectors import BoxCalorimeter
-from showercal.errors import RecipeError
+from showercal.simulation._scoring import check_scoring, counts_tracks
 
 EM_ONLY: Final = "EM"
 HADRONIC: Final = "FTFP_BERT"
@@ -41,12 +40,7 @@ class Geant4Options:
     count_tracks: bool | None = None
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.cut) and self.cut > 0):
-            raise RecipeError(f"the production cut must be > 0 mm; got {self.cut}")
-        if not (math.isfinite(self.birks) and self.birks >= 0):
-            raise RecipeError(f"Birks' constant must be >= 0 mm/MeV; got {self.birks}")
-        if self.time_cut is not None and not (math.isfinite(self.time_cut) and self.time_cut > 0):
-            raise RecipeError(f"the time cut must be > 0 ns; got {self.time_cut} (leave it out to see all times)")
+        check_scoring(self.cut, self.birks, self.time_cut)
 
     def physics_list_for(self, particles: Collection[str]) -> str:
         """The physics list that particles are simulated with."""
@@ -56,9 +50,7 @@ class Geant4Options:
 
     def counts_tracks(self, calorimeter: BoxCalorimeter) -> bool:
         """Whether tracks are counted in this calorimeter."""
-        if self.count_tracks is not None:
-            return self.count_tracks
-        return any(layer.absorber is not None for layer in calorimeter.layers)
+        return counts_tracks(calorimeter, self.count_tracks)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

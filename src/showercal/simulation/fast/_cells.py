@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from showercal.simulation.fast._compiled import compiled
 
 # Sums of an event, by place in `Cells.sums`, [MeV].
 ACTIVE: Final = 0  # deposited in active material, before Birks' law and the time cut
@@ -20,69 +21,71 @@ N_SUMS: Final = 6
 
 NO_TRACK: Final = 0
 
-# forceinline below: a call costs a microsecond, a hundred times the work, because `medium` and `cells` travel by value
+
+# A cell of the event: what was seen in it, the last track (-1 while nothing was seen) and the cell touched before it.
+# A particle is followed to its end before the next begins, so the last track is enough to count distinct ones.
+CELL: Final = np.dtype(
+    [("energy", np.float64), ("last_track", np.int64), ("tracks", np.int32), ("previous", np.int32)], align=True
+)
 
 
 class Cells(NamedTuple):
     """Cells of one event, kept dense because a shower comes back to the same cells; only touched ones are reset.
 
     Attributes:
-        energy: Seen energy, shape (n_cells,), [MeV].
-        tracks: Distinct charged tracks, shape (n_cells,).
-        last_track: The last track seen in a cell, -1 when nothing was, shape (n_cells,). A particle is followed to its
-            end before the next begins, so the last one is enough to count distinct tracks.
-        touched: Numbers of the cells that saw something, in order of time, shape (n_cells,).
-        n_touched: How many, shape (1,).
+        data: Records of layout `CELL`, shape (n_cells + 1,); the touched ones form a chain that begins at the last one.
         sums: Where the energy went, shape (N_SUMS,), [MeV].
     """
 
-    energy: NDArray[np.float64]
-    tracks: NDArray[np.int32]
-    last_track: NDArray[np.int64]
-    touched: NDArray[np.int32]
-    n_touched: NDArray[np.int64]
+    data: NDArray[Any]
     sums: NDArray[np.float64]
 
 
 def new_cells(n_cells: int) -> Cells:
     """Empty cells."""
-    return Cells(
-        np.zeros(n_cells),
-        np.zeros(n_cells, np.int32),
-        np.full(n_cells, -1, np.int64),
-        np.zeros(n_cells, np.int32),
-        np.zeros(1, np.int64),
-        np.zeros(N_SUMS),
-    )
+    data = np.zeros(n_cells + 1, CELL)
+    data["last_track"] = -1
+    data["previous"] = -1
+    return Cells(data, np.zeros(N_SUMS))
 
 
-@njit(cache=True)
+@compiled
+def first_touched(cells):
+    """Number of the cell that was touched last, -1 for none; `Cells.data[...].previous` leads on to the others."""
+    return cells.data[cells.data.shape[0] - 1].previous
+
+
+@compiled
 def clear(cells):
     """Forget the event."""
-    for k in range(cells.n_touched[0]):
-        cell = cells.touched[k]
-        cells.energy[cell] = 0.0
-        cells.tracks[cell] = 0
-        cells.last_track[cell] = -1
-    cells.n_touched[0] = 0
+    anchor = cells.data.shape[0] - 1
+    cell = cells.data[anchor].previous
+    while cell >= 0:
+        following = cells.data[cell].previous
+        cells.data[cell].energy = 0.0
+        cells.data[cell].tracks = 0
+        cells.data[cell].last_track = -1
+        cell = following
+    cells.data[anchor].previous = -1
     cells.sums[:] = 0.0
 
 
-@njit(cache=True, forceinline=True)
+@compiled
 def _add(cells, cell, energy, track):
-    last = cells.last_track[cell]
+    last = cells.data[cell].last_track
     if last == -1:
-        cells.touched[cells.n_touched[0]] = cell
-        cells.n_touched[0] += 1
-        cells.last_track[cell] = NO_TRACK
+        anchor = cells.data.shape[0] - 1
+        cells.data[cell].previous = cells.data[anchor].previous
+        cells.data[anchor].previous = cell
+        cells.data[cell].last_track = NO_TRACK
         last = NO_TRACK
-    cells.energy[cell] += energy
+    cells.data[cell].energy += energy
     if track not in (NO_TRACK, last):
-        cells.last_track[cell] = track
-        cells.tracks[cell] += 1
+        cells.data[cell].last_track = track
+        cells.data[cell].tracks += 1
 
 
-@njit(cache=True, forceinline=True)
+@compiled
 def _column(medium, x, y):
     """Number of the cell within its layer; the outermost ones reach to the edge whatever the rounding."""
     ix = int(math.floor((x + medium.half_x) / medium.cell_x))
@@ -92,7 +95,7 @@ def _column(medium, x, y):
     return ix, iy
 
 
-@njit(cache=True, forceinline=True)
+@compiled
 def deposit_point(medium, cells, slab, x, y, energy, track, time):
     """Energy left at a point of a slab, [MeV]; counts the track when it is not NO_TRACK."""
     layer = medium.layer[slab]
@@ -106,7 +109,7 @@ def deposit_point(medium, cells, slab, x, y, energy, track, time):
     _add(cells, (layer * medium.n_x + ix) * medium.n_y + iy, energy, track)
 
 
-@njit(cache=True, forceinline=True)
+@compiled
 def deposit(medium, cells, slab, x0, y0, z0, x1, y1, z1, energy, track, time):
     """Energy left evenly along a straight piece of a charged track inside one slab, [MeV].
 
@@ -145,7 +148,8 @@ def deposit(medium, cells, slab, x0, y0, z0, x1, y1, z1, energy, track, time):
         t = max(done, min(t_x, t_y, 1.0))
         _add(cells, (base + ix) * medium.n_y + iy, seen * (t - done), track)
         done = t
-        if t_x <= t_y:
+        # by number, not by place: rounding may put a wall that is crossed behind the end of the piece
+        if iy == iy_end or (ix != ix_end and t_x <= t_y):
             ix += step_x
         else:
             iy += step_y

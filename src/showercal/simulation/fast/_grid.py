@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from showercal.simulation.fast._compiled import compiled
 
 _FIRST_OCTAVE: Final = -7
 _N_OCTAVES: Final = 31
@@ -25,7 +26,7 @@ ENERGIES: Final[NDArray[np.float64]] = np.concatenate(
 )
 
 
-@njit(cache=True)
+@compiled
 def place(energy):
     """(k, f) with energy = (1 - f) ENERGIES[k] + f ENERGIES[k + 1], clipped to the grid; energies in MeV.
 

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from showercal.detectors import Material
+from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._density_effect import density_effect, shell_correction
 from showercal.simulation.fast._grid import ENERGIES, place
 from showercal.simulation.fast._random import normal, poisson, uniform
@@ -72,7 +72,7 @@ def _logarithm(material: Material, beta_gamma: FloatArray) -> FloatArray:
     return np.asarray(bethe - density_effect(material, beta_gamma) - 2 * shell_correction(material, beta_gamma))
 
 
-@njit(cache=True)
+@compiled
 def largest_transfer(mass, kinetic):
     """Largest energy that a collision can give to an electron at rest, [MeV] (PDG eq. 34.4)."""
     gamma = 1.0 + kinetic / mass
@@ -80,7 +80,7 @@ def largest_transfer(mass, kinetic):
     return 2.0 * ELECTRON_MASS * (gamma * gamma - 1.0) / (1.0 + 2.0 * gamma * ratio + ratio * ratio)
 
 
-@njit(cache=True)
+@compiled
 def restricted_loss(ionisation, material, mass, kinetic, cut, is_spin_half):
     """Mean energy loss by transfers below the cut, [MeV/mm]; with an infinite cut the whole dE/dx.
 
@@ -108,7 +108,7 @@ def restricted_loss(ionisation, material, mass, kinetic, cut, is_spin_half):
     return ionisation.strength[material] * max(bracket, 0.1) / beta2
 
 
-@njit(cache=True)
+@compiled
 def knock_on_rate(ionisation, material, mass, kinetic, cut, is_spin_half):
     """Knock-on electrons above the cut per path, [1/mm]: Rossi's cross section for spin 0 or 1/2, integrated."""
     t_max = largest_transfer(mass, kinetic)
@@ -122,7 +122,7 @@ def knock_on_rate(ionisation, material, mass, kinetic, cut, is_spin_half):
     return ionisation.strength[material] * total / beta2
 
 
-@njit(cache=True)
+@compiled
 def sample_knock_on(rng, mass, kinetic, cut, is_spin_half):
     """(kinetic energy [MeV], cosine of the angle to the particle) of a knock-on electron above the cut.
 
@@ -145,7 +145,7 @@ def sample_knock_on(rng, mass, kinetic, cut, is_spin_half):
     return t, min(cosine, 1.0)
 
 
-@njit(cache=True)
+@compiled
 def sample_straggling(rng, ionisation, material, mass, kinetic, cut, length, mean_loss):
     """Energy lost along a path by transfers below the cut, [MeV], with its fluctuations about ``mean_loss``.
 
@@ -172,7 +172,7 @@ def sample_straggling(rng, ionisation, material, mass, kinetic, cut, length, mea
     return scale * _sample_collisions(rng, ionisation.excitation[material], t, mean_loss / scale)
 
 
-@njit(cache=True)
+@compiled
 def _positive_normal(rng, mean, variance):
     """A normal number within (0, 2 mean), or a gamma-distributed one when the width is not small against the mean."""
     shape = mean * mean / variance
@@ -185,7 +185,7 @@ def _positive_normal(rng, mean, variance):
     return mean / shape * _gamma(rng, shape)
 
 
-@njit(cache=True)
+@compiled
 def _gamma(rng, shape):
     """Gamma-distributed with unit scale: Marsaglia and Tsang, ACM Trans. Math. Softw. 26 (2000) 363."""
     boost = 1.0
@@ -201,7 +201,7 @@ def _gamma(rng, shape):
             return boost * d * v
 
 
-@njit(cache=True)
+@compiled
 def _sample_collisions(rng, excitation, t, mean_loss):
     """Loss by excitations of one level and by ionisations spread as 1/E^2 up to ``t``."""
     loss = 0.0
@@ -241,7 +241,7 @@ def _sample_collisions(rng, excitation, t, mean_loss):
     return loss
 
 
-@njit(cache=True)
+@compiled
 def _near_normal(rng, mean, variance):
     """Normal within (0, 2 mean); uniform there when the width is far beyond the mean."""
     width = math.sqrt(variance)
@@ -253,7 +253,7 @@ def _near_normal(rng, mean, variance):
             return value
 
 
-@njit(cache=True)
+@compiled
 def scattering_variance(momentum, beta, before, after):
     """Variance of the projected angle of multiple scattering between two depths of a track, [rad^2].
 
@@ -274,7 +274,7 @@ def scattering_variance(momentum, beta, before, after):
     return scale * scale * (_highland(after, beta2) - _highland(before, beta2))
 
 
-@njit(cache=True)
+@compiled
 def _highland(x, beta2):
     """x (1 + 0.038 ln(x / beta^2))^2; linear below 1e-5 X0, far outside the fit of the formula."""
     depth = max(x, 1e-5)

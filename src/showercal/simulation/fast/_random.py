@@ -8,18 +8,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from showercal.simulation.fast._compiled import compiled
 
 RandomState = NDArray[np.uint64]
 
 
-@njit(cache=True, inline="always")
+@compiled
 def _rotate(x, k):
     return (x << np.uint64(k)) | (x >> np.uint64(64 - k))
 
 
-@njit(cache=True)
+@compiled
 def seed_state(rng, seed):
     """Set the state, shape (4,), by SplitMix64 from a 64-bit seed.
 
@@ -35,7 +36,7 @@ def seed_state(rng, seed):
         rng[k] = mixed ^ (mixed >> np.uint64(31))
 
 
-@njit(cache=True)
+@compiled
 def uniform(rng):
     """Uniform in the open interval (0, 1)."""
     word = _rotate(rng[0] + rng[3], 23) + rng[0]
@@ -50,13 +51,13 @@ def uniform(rng):
     return (np.float64(np.int64(word >> np.uint64(12))) + 0.5) * 2.220446049250313e-16
 
 
-@njit(cache=True)
+@compiled
 def exponential(rng):
     """Exponential with mean 1."""
     return -math.log(uniform(rng))
 
 
-@njit(cache=True)
+@compiled
 def normal(rng):
     """Standard normal, by Marsaglia's polar method (the second number is not kept: an event is its seed alone)."""
     while True:
@@ -67,7 +68,7 @@ def normal(rng):
             return a * math.sqrt(-2.0 * math.log(r2) / r2)
 
 
-@njit(cache=True)
+@compiled
 def azimuth(rng):
     """(cos, sin) of a uniform angle, without trigonometry: a point in the unit disc, its angle doubled."""
     while True:
@@ -78,7 +79,7 @@ def azimuth(rng):
             return (a * a - b * b) / r2, 2.0 * a * b / r2
 
 
-@njit(cache=True)
+@compiled
 def poisson(rng, mean):
     """Poisson: by multiplication below 10, else by transformed rejection.
 
@@ -109,7 +110,7 @@ def poisson(rng, mean):
     return k
 
 
-@njit(cache=True)
+@compiled
 def binomial(rng, n, probability):
     """Successes of n trials: by the geometric distance between them where few are expected, else by rejection.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
+
+from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._records import new_record
 
 ELECTRON: Final = 0
 POSITRON: Final = 1
@@ -27,43 +28,32 @@ ANTINEUTRON: Final = 15
 
 CAPACITY: Final = 1 << 16
 
-
-class Stack(NamedTuple):
-    """Particles in wait.
-
-    Attributes:
-        values: One row per particle: kind, kinetic energy [MeV], x, y, z [mm], direction ux, uy, uz, time [ns]; shape
-            (capacity, 9).
-        size: How many rows are in use, shape (1,).
-    """
-
-    values: NDArray[np.float64]
-    size: NDArray[np.int64]
+# Rows: kind, kinetic energy [MeV], x, y, z [mm], direction ux, uy, uz, time [ns].
+STACK: Final = np.dtype([("size", np.int64), ("values", np.float64, (CAPACITY, 9))], align=True)
 
 
-def new_stack(capacity: int = CAPACITY) -> Stack:
-    """An empty stack."""
-    return Stack(np.zeros((capacity, 9)), np.zeros(1, np.int64))
+def new_stack() -> Any:
+    """An empty stack, a record of layout `STACK`."""
+    return new_record(STACK)
 
 
-@njit(cache=True)
+@compiled
 def push(stack, kind, energy, x, y, z, ux, uy, uz, time):
     """Put a particle on the stack; energies are kinetic, [MeV].
 
     Raises:
         OverflowError: If the stack is full; a shower whose particles multiply so is a fault of the physics.
     """
-    n = stack.size[0]
-    if n >= stack.values.shape[0]:
+    n = stack.size
+    if n >= CAPACITY:
         raise OverflowError("a shower has more particles waiting than its stack can hold")
-    row = stack.values[n]
-    row[0] = kind
-    row[1] = energy
-    row[2] = x
-    row[3] = y
-    row[4] = z
-    row[5] = ux
-    row[6] = uy
-    row[7] = uz
-    row[8] = time
-    stack.size[0] = n + 1
+    stack.values[n, 0] = kind
+    stack.values[n, 1] = energy
+    stack.values[n, 2] = x
+    stack.values[n, 3] = y
+    stack.values[n, 4] = z
+    stack.values[n, 5] = ux
+    stack.values[n, 6] = uy
+    stack.values[n, 7] = uz
+    stack.values[n, 8] = time
+    stack.size = n + 1

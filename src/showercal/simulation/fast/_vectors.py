@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from numba import njit
+from showercal.simulation.fast._compiled import compiled
 
 # Momentum over charge and radius: p [MeV] = 0.299792458 B [T] r [mm].
 CURVATURE: Final = 0.299792458
 
 
-@njit(cache=True)
+@compiled
 def turn(ux, uy, uz, cosine, cos_phi, sin_phi):
     """The unit vector at a polar angle (its cosine) and azimuth about (ux, uy, uz)."""
     sine = math.sqrt(max(0.0, 1.0 - cosine * cosine))
@@ -29,7 +29,7 @@ def turn(ux, uy, uz, cosine, cos_phi, sin_phi):
     return vx * norm, vy * norm, vz * norm
 
 
-@njit(cache=True)
+@compiled
 def bend(field, ux, uy, uz, charge, momentum, length):
     """Direction after a path in a uniform field: turned about the field by charge * 0.2998 B length / momentum.
 

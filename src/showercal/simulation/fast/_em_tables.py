@@ -1,0 +1,133 @@
+"""Tables of electrons, positrons and photons by material and energy, from which the cascade reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from showercal.detectors import Material
+from showercal.simulation.fast import _em_cross_sections as sections
+from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._grid import ENERGIES, N_ENERGIES
+from showercal.simulation.fast._medium import MAX_MATERIALS
+from showercal.simulation.fast._records import new_record
+from showercal.simulation.fast._stack import ELECTRON, POSITRON
+
+FloatArray = NDArray[np.float64]
+
+# Columns of `EM_TABLES`'s electron.
+LOSS: Final = 0  # continuous loss: collisions and photons below the cuts, [MeV/mm]
+RANGE: Final = 1  # of the whole loss, [mm]
+RATE: Final = 2  # all discrete processes, [1/mm]
+BREMS: Final = 3  # share of bremsstrahlung in the rate
+KNOCK_ON: Final = 4  # share of bremsstrahlung and knock-on; the rest is annihilation
+SCATTER: Final = 5  # inverse transport length, [1/mm]
+# Columns of `EM_TABLES`'s photon.
+ATTENUATION: Final = 0  # [1/mm]
+PAIR: Final = 1  # share of pair production
+COMPTON: Final = 2  # share of pair production and Compton scattering; the rest is the photoelectric effect
+
+_BETHE_LOWEST: Final = 1e-3  # [MeV], where integrals of the range begin
+
+
+# Tables of M materials on the energies of `ENERGIES`, N.
+EM_TABLES: Final = np.dtype(
+    [
+        # electron and positron; columns LOSS to SCATTER
+        ("electron", np.float64, (2, MAX_MATERIALS, N_ENERGIES, 6)),
+        ("photon", np.float64, (MAX_MATERIALS, N_ENERGIES, 3)),  # columns ATTENUATION to COMPTON
+        ("electron_cut", np.float64, MAX_MATERIALS),  # knock-on electrons are followed from this kinetic energy, [MeV]
+        ("photon_cut", np.float64, MAX_MATERIALS),  # photons are radiated and followed from this energy, [MeV]
+        ("screening", np.float64, (MAX_MATERIALS, 3)),  # 136 m / Z^(1/3) [MeV], 4/3 ln Z, 4 f(Z)
+        ("collision_strength", np.float64, MAX_MATERIALS),  # 2 pi r_e^2 m n_e, [MeV/mm]
+    ],
+    align=True,
+)
+
+
+@compiled
+def electron_value(em, kind, material, k, f, column):
+    """An entry of the table of electrons or positrons at a place of the grid."""
+    low = em.electron[kind, material, k, column]
+    return low + f * (em.electron[kind, material, k + 1, column] - low)
+
+
+@compiled
+def photon_value(em, material, k, f, column):
+    """An entry of the table of photons at a place of the grid."""
+    low = em.photon[material, k, column]
+    return low + f * (em.photon[material, k + 1, column] - low)
+
+
+def build_em_tables(materials: Sequence[Material], *, cut: float, photon_cut: float) -> Any:
+    """Tables of some materials, a record of layout `EM_TABLES`.
+
+    Args:
+        materials: In the order of the medium's materials.
+        cut: Production cut of electrons in range, [mm].
+        photon_cut: Of photons, [MeV].
+    """
+    em = new_record(EM_TABLES)
+    for m, material in enumerate(materials):
+        em.electron_cut[m] = energy_of_range(cut, material)
+        em.photon_cut[m] = photon_cut
+        for kind in (ELECTRON, POSITRON):
+            em.electron[kind, m] = _charged(material, em.electron_cut[m], photon_cut, positron=kind == POSITRON)
+        em.photon[m] = _photon(material)
+        cube_root, log_term = sections.screening_numbers(material)
+        em.screening[m] = (
+            136 * sections.ELECTRON_MASS / cube_root,
+            log_term,
+            4 * sections.mean_coulomb_correction(material),
+        )
+        em.collision_strength[m] = sections.COLLISION_CONSTANT * material.electron_density
+    return em
+
+
+def energy_of_range(length: float, material: Material) -> float:
+    """Kinetic energy of electrons whose range is a length, [MeV]: how a production cut in range becomes an energy.
+
+    Example:
+        >>> from showercal.detectors import MATERIALS
+        >>> 0.9 < energy_of_range(0.7, MATERIALS["copper"]) < 1.1  # Geant4: 1.03 MeV
+        True
+    """
+    return float(np.interp(length, _range(material, positron=False), ENERGIES))
+
+
+def _range(material: Material, *, positron: bool) -> FloatArray:
+    """Range of the continuous slowing-down approximation on `ENERGIES`, [mm]."""
+    fine = np.concatenate([np.geomspace(_BETHE_LOWEST, ENERGIES[0], 40)[:-1], ENERGIES])
+    loss = sections.collision_loss(fine, np.inf, material, positron=positron)
+    loss = loss + sections.bremsstrahlung(fine, np.inf, material)[1]
+    # 1/loss falls slowly in ln T: trapezes in ln T of T/loss
+    steps = np.diff(np.log(fine)) * (fine[1:] / loss[1:] + fine[:-1] / loss[:-1]) / 2
+    start = _BETHE_LOWEST / loss[0]
+    return np.concatenate([[start], start + np.cumsum(steps)])[-len(ENERGIES) :]
+
+
+def _charged(material: Material, electron_cut: float, photon_cut: float, *, positron: bool) -> FloatArray:
+    hard, soft = sections.bremsstrahlung(ENERGIES, photon_cut, material)
+    knock_on = sections.knock_on(ENERGIES, electron_cut, material, positron=positron)
+    flight = sections.annihilation(ENERGIES, material) if positron else np.zeros_like(ENERGIES)
+    rate = hard + knock_on + flight
+    safe = np.maximum(rate, 1e-300)
+    columns = {
+        LOSS: soft + sections.collision_loss(ENERGIES, electron_cut, material, positron=positron),
+        RANGE: _range(material, positron=positron),
+        RATE: rate,
+        BREMS: hard / safe,
+        KNOCK_ON: (hard + knock_on) / safe,
+        SCATTER: sections.inverse_transport_length(ENERGIES, material),
+    }
+    return np.stack([columns[k] for k in range(len(columns))], axis=-1)
+
+
+def _photon(material: Material) -> FloatArray:
+    pair = sections.pair_production(ENERGIES, material)
+    compton = sections.compton(ENERGIES, material)
+    total = pair + compton + sections.photoelectric_effect(ENERGIES, material)
+    return np.stack([total, pair / total, (pair + compton) / total], axis=-1)

@@ -1,0 +1,128 @@
+"""The loop over particles and events, compiled: particles in, sparse cells out."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from showercal.detectors import BoxCalorimeter
+from showercal.simulation.fast._cells import N_SUMS, clear, first_touched
+from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._electrons import transport_electron
+from showercal.simulation.fast._em_tables import build_em_tables
+from showercal.simulation.fast._medium import build_medium, materials_of, slab_of
+from showercal.simulation.fast._options import FastOptions
+from showercal.simulation.fast._photons import transport_photon
+from showercal.simulation.fast._random import seed_state
+from showercal.simulation.fast._stack import PHOTON, POSITRON
+
+LAST_KIND: Final = PHOTON  # particles up to this kind make showers
+PHOTON_CUT: Final = 0.1  # photons are radiated and followed from this energy, [MeV]
+
+FloatArray = NDArray[np.float64]
+
+
+class World(NamedTuple):
+    """All that showers are made of: records of the geometry and of the tables of its materials."""
+
+    medium: Any
+    em: Any
+
+
+class Block(NamedTuple):
+    """What a range of events left: a flat list of N cells of B events.
+
+    Attributes:
+        event: Which event of the block, shape (N,).
+        cell: Cell number, shape (N,).
+        energy: Seen energy, shape (N,), [MeV].
+        tracks: Distinct charged tracks, shape (N,).
+        sums: Where the energy of each event went, shape (B, N_SUMS), [MeV].
+    """
+
+    event: NDArray[np.int64]
+    cell: NDArray[np.int64]
+    energy: FloatArray
+    tracks: NDArray[np.int64]
+    sums: FloatArray
+
+
+def build_world(calorimeter: BoxCalorimeter, options: FastOptions) -> World:
+    """Geometry and tables of a calorimeter."""
+    materials = [calorimeter.material(name) for name in materials_of(calorimeter)]
+    return World(
+        build_medium(calorimeter, birks=options.birks, time_cut=options.time_cut),
+        build_em_tables(materials, cut=options.cut, photon_cut=PHOTON_CUT),
+    )
+
+
+@compiled
+def shower(world, cells, stack, rng):
+    """Follow everything on the stack until it is empty."""
+    medium = world.medium
+    track = 0
+    while stack.size > 0:
+        stack.size -= 1
+        n = stack.size
+        kind, energy, time = int(stack.values[n, 0]), stack.values[n, 1], stack.values[n, 8]
+        x, y, z = stack.values[n, 2], stack.values[n, 3], stack.values[n, 4]
+        ux, uy, uz = stack.values[n, 5], stack.values[n, 6], stack.values[n, 7]
+        slab = slab_of(medium, z)
+        track += 1
+        if kind == PHOTON:
+            transport_photon(medium, world.em, cells, stack, rng, slab, energy, x, y, z, ux, uy, uz, time)
+        elif kind <= POSITRON:
+            transport_electron(
+                medium, world.em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track
+            )
+
+
+@compiled
+def simulate_block(world, cells, stack, particles, offsets, seeds):
+    """Showers of B events.
+
+    Args:
+        world: Geometry and tables.
+        cells: Work space of this thread, empty.
+        stack: Work space of this thread, empty.
+        particles: Rows of `Stack.values`, all events one after another, shape (P, 9).
+        offsets: Where the particles of each event begin and end, shape (B + 1,).
+        seeds: Of the events, shape (B,).
+
+    Returns:
+        The arrays of a `Block`.
+    """
+    n_events = len(seeds)
+    rng = np.empty(4, np.uint64)
+    capacity, used = 1024, 0
+    event, cell = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    energy, tracks = np.empty(capacity), np.empty(capacity, np.int64)
+    sums = np.empty((n_events, N_SUMS))
+    for b in range(n_events):
+        seed_state(rng, seeds[b])
+        for p in range(offsets[b], offsets[b + 1]):
+            stack.values[stack.size, :] = particles[p]
+            stack.size += 1
+        shower(world, cells, stack, rng)
+        touched = first_touched(cells)
+        while touched >= 0:
+            if used == capacity:
+                capacity *= 2
+                event, cell = _grown(event, capacity), _grown(cell, capacity)
+                energy, tracks = _grown(energy, capacity), _grown(tracks, capacity)
+            event[used], cell[used] = b, touched
+            energy[used], tracks[used] = cells.data[touched].energy, cells.data[touched].tracks
+            used += 1
+            touched = cells.data[touched].previous
+        sums[b] = cells.sums
+        clear(cells)
+    return event[:used], cell[:used], energy[:used], tracks[:used], sums
+
+
+@compiled
+def _grown(values, capacity):
+    grown = np.empty(capacity, values.dtype)
+    grown[: len(values)] = values
+    return grown
