@@ -2,31 +2,127 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from showercal.cli._simulate import find_backend
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from showercal.report.validation import ValidationContent
+    from showercal.simulation import Backend
+    from showercal.studies.validation import Signal
+
+_REFERENCE = "Reference, when none is given"
+_N_SHAPES = 12
 
 
 def validate_simulation(
     detector: Annotated[str, typer.Argument(help="Name of a detector, or a .json file of a geometry.")],
     particle: Annotated[str, typer.Argument(help="e-, e+, gamma, mu-, mu+, pi-, pi+, proton, ...")],
-    reference: Annotated[Path, typer.Option(help="Events of Geant4: a folder or a file.")],
-    sample: Annotated[Path, typer.Option(help="Events to judge: a folder or a file.")],
-    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first events of each.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the classifier.")] = 1,
+    reference: Annotated[
+        Path | None, typer.Option(help="Events of Geant4: a folder or a file. [default: simulated in the run's folder]")
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="How to read a foreign reference. [default: the packaged mapping that fits]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use only the first events of the reference.")] = None,
+    sample: Annotated[
+        Path | None, typer.Option(help="Judge these events. [default: the reference's particles, simulated]")
+    ] = None,
+    backend: Annotated[str, typer.Option(help="The simulator to judge: fast (built in) or geant4.")] = "fast",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run. [default: runs/validate-DETECTOR-PARTICLE]")
+    ] = None,
+    events: Annotated[int, typer.Option(help="How many events.", rich_help_panel=_REFERENCE)] = 2000,
+    energy: Annotated[
+        str | None,
+        typer.Option(
+            help="Kinetic energy in GeV, as in simulate. [default: flat over the energies that are judged]",
+            rich_help_panel=_REFERENCE,
+        ),
+    ] = None,
+    birks: Annotated[
+        float | None, typer.Option(help="Birks' constant in mm/MeV. [default: the reference's, or the table's]")
+    ] = None,
+    time_cut: Annotated[
+        float | None,
+        typer.Option(help="Leave out deposits later than this, in ns. [default: the reference's, or the table's]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the simulation and of the classifier.")] = 1,
+    workers: Annotated[int, typer.Option(help="Processes at once.")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Simulate anew what the folder holds.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
-    """Compare simulated showers with a reference: how well boosted trees tell them apart, and by what."""
+    """Judge simulated showers by Geant4's for the same particles: numbers with bounds, a classifier, a page.
+
+    Ctrl-C keeps what is finished; the same command goes on from there.
+    """
     from showercal.detectors import detector as find_detector
-    from showercal.evaluation import two_sample_auc
-    from showercal.studies.validation import observe, open_sample
+    from showercal.errors import RecipeError, nearest
+    from showercal.simulation import PARTICLES
+    from showercal.studies.validation import GivenReference, ReferenceRun, Signal, validate_simulation
 
     calorimeter = find_detector(detector)
-    judged, truth = (observe(open_sample(path, calorimeter, particle), limit) for path in (sample, reference))
-    test = two_sample_auc(truth.shapes.values, judged.shapes.values, seed, names=truth.shapes.names)
-    typer.echo(
-        f"two_sample_auc {test.auc:.4f} ± {test.error:.4f} ({test.n_events[1]:,} events, "
-        f"{test.n_events[0]:,} of the reference)"
+    if particle not in PARTICLES:
+        raise RecipeError(f"unknown particle {particle!r}; {nearest(particle, PARTICLES)}")
+    signal = None
+    if birks is not None or time_cut is not None:
+        signal = Signal(birks=birks or 0.0, time_cut=time_cut)
+    given = None if reference is None else GivenReference(reference, mapping, limit)
+    done = validate_simulation(
+        calorimeter,
+        particle,
+        sample or _maker(backend),
+        given or ReferenceRun(_maker("geant4"), events, energy),
+        out or Path("runs") / f"validate-{calorimeter.name}-{particle}",
+        signal=signal,
+        seed=seed,
+        workers=workers,
+        overwrite=overwrite,
+        progress=not quiet,
+        command=shlex.join(["showercal", *sys.argv[1:]]),
+        say=typer.echo,
     )
-    for name, share in list(test.importance.items())[:12]:
-        typer.echo(f"  {name:24s} importance {share:6.1%}   alone {test.single_auc[name]:.3f}")
+    _print(done.content)
+    typer.echo(f"Report: {done.folder / 'report.html'}")
+
+
+def _maker(name: str) -> Callable[[Signal], Backend]:
+    """Makes a simulator that turns deposits into signals as the reference does."""
+    return lambda signal: find_backend(name, None, signal.model_dump())
+
+
+def _print(content: ValidationContent) -> None:
+    """The bounds, one line a metric; then the numbers beyond them, and by what the trees tell the samples apart."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from showercal.report.validation import bound_lines, bound_summaries
+
+    console = Console()
+    if content.verdicts:
+        table = Table("metric", "farthest", "at", "allowed there", "kept")
+        for one in bound_summaries(content):
+            kept = f"[{'green' if one.n_met == one.n_all else 'red'}]{one.n_met} of {one.n_all}"
+            worst = one.worst
+            allowed = f"{worst.ideal} ± {worst.allowed}"
+            table.add_row(worst.title, f"{worst.value} ± {worst.error}", worst.where, allowed, kept)
+        console.print(table)
+        beyond = [one for one in bound_lines(content) if not one.is_met]
+        if beyond:
+            table = Table("beyond its bound", "where", "value", "allowed")
+            for line in beyond:
+                table.add_row(line.title, line.where, f"{line.value} ± {line.error}", f"{line.ideal} ± {line.allowed}")
+            console.print(table)
+    table = Table("shape", "importance", "AUC alone")
+    for name, share in list(content.test.importance.items())[:_N_SHAPES]:
+        table.add_row(name, f"{share:.1%}", f"{content.test.single_auc[name]:.3f}")
+    test = content.test
+    console.print(f"two_sample_auc {test.auc:.4f} ± {test.error:.4f}", highlight=False)
+    console.print(table)

@@ -307,6 +307,69 @@ _ALL = (
             ("mi", "Mutual information", "Mutual information", "nat", "nat"),
         )
     ),
+    *(
+        Metric(
+            f"visible_energy_{key}_ratio",
+            f"Visible energy: {title}",
+            f"{text} of the visible over the true energy of simulated events, over that of the reference.",
+            "1",
+            "one",
+        )
+        for key, title, text in (
+            ("mean", "mean", "Mean"),
+            ("width", "relative width", "Standard deviation over mean"),
+            ("median", "median", "Median"),
+            ("truncated_mean", "truncated mean", "Mean of the central 80 %"),
+        )
+    ),
+    Metric(
+        "layer_energy_ratio",
+        "Energy per layer",
+        "Mean visible energy in one layer of simulated events, over that of the reference; the bin is the number of "
+        "the layer.",
+        "1",
+        "one",
+    ),
+    Metric(
+        "lit_cells_ratio",
+        "Lit cells",
+        "Mean number of cells above a threshold in simulated events, over that of the reference.",
+        "1",
+        "one",
+    ),
+    Metric(
+        "leakage_ratio",
+        "Energy in the last layers",
+        "Mean share of the visible energy in the last tenth of the layers, which tells of leakage behind them, over "
+        "that of the reference.",
+        "1",
+        "one",
+    ),
+    Metric(
+        "side_leakage_ratio",
+        "Energy in the outermost cells",
+        "Mean share of the visible energy in the outermost ring of cells, which tells of leakage at the sides, over "
+        "that of the reference.",
+        "1",
+        "one",
+    ),
+    Metric(
+        "shower_maximum_ratio",
+        "Shower maximum",
+        "Depth of the maximum of the mean longitudinal profile, by a parabola through the logarithm of the three "
+        "highest layers, over that of the reference.",
+        "1",
+        "one",
+    ),
+    Metric(
+        "two_sample_auc",
+        "Two-sample AUC",
+        "Area under the ROC curve of boosted trees that tell simulated events from those of the reference by their "
+        "shower shapes, on events that they did not learn from: 0.5 when they cannot.",
+        "1",
+        "nominal",
+        nominal=0.5,
+    ),
     Metric("energy_mean", "Mean true energy", "Mean true energy of the events.", "GeV", None, "GeV"),
     Metric("n_events", "Events", "Events that were judged.", "1", None),
     Metric("n_events_outside", "Events outside", "Events outside all bins, not judged.", "1", None),

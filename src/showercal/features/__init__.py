@@ -16,8 +16,17 @@ from showercal.features._extractor import FeatureExtractor, same_detector
 from showercal.features._flat import Fields, layer_sums_of_fields
 from showercal.features._graph import FeatureGraph, fields_of
 from showercal.features._neighbours import neighbourhoods
+from showercal.features._observables import Observables, join_observables, observe
 from showercal.features._shower_profiles import CELL_EDGES, ShowerProfiles, ring_edges, shower_profiles
-from showercal.features._shower_shapes import LIT_THRESHOLDS, Hits, ShowerShapes, shower_hits, shower_shapes
+from showercal.features._shower_shapes import (
+    LIT_THRESHOLDS,
+    Hits,
+    ShowerShapes,
+    first_leaking_layer,
+    shower_hits,
+    shower_shapes,
+    start_thresholds,
+)
 from showercal.features._sums import layer_sums
 from showercal.features._symmetry import GridAugmentation
 
@@ -37,6 +46,7 @@ __all__ = [
     "LayerSums",
     "LinearEnergy",
     "Neighbourhoods",
+    "Observables",
     "Points",
     "RaggedColumn",
     "ShowerProfiles",
@@ -44,12 +54,16 @@ __all__ = [
     "Table",
     "Voxels",
     "fields_of",
+    "first_leaking_layer",
+    "join_observables",
     "layer_sums",
     "layer_sums_of_fields",
     "neighbourhoods",
+    "observe",
     "ring_edges",
     "same_detector",
     "shower_hits",
     "shower_profiles",
     "shower_shapes",
+    "start_thresholds",
 ]

@@ -32,6 +32,10 @@ class ShowerProfiles:
     rings: FloatArray
     cells: FloatArray
 
+    def __getitem__(self, where: NDArray[np.bool_] | NDArray[np.int64] | slice) -> ShowerProfiles:
+        """Profiles of some of the events."""
+        return ShowerProfiles(self.layers[where], self.rings[where], self.cells[where])
+
 
 def ring_edges(calorimeter: BoxCalorimeter) -> FloatArray:
     """Edges of the rings, shape (R + 1,), [mm]; the last ring also holds all energy beyond it."""

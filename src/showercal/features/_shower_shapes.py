@@ -40,6 +40,10 @@ class ShowerShapes:
     names: tuple[str, ...]
     values: FloatArray
 
+    def __getitem__(self, where: NDArray[np.bool_] | IntArray | slice) -> ShowerShapes:
+        """Shapes of some of the events."""
+        return ShowerShapes(self.names, self.values[where])
+
     def column(self, name: str) -> FloatArray:
         """One shape of all events, shape (B,).
 
@@ -142,7 +146,7 @@ def layer_groups(n_layers: int) -> list[slice]:
     return [slice(low, high) for low, high in pairwise(edges)]
 
 
-def last_layers(n_layers: int) -> int:
+def first_leaking_layer(n_layers: int) -> int:
     """First of the layers whose share of the visible energy stands for the leakage behind them: the last tenth."""
     return n_layers - max(1, round(n_layers / 10))
 
@@ -203,7 +207,7 @@ def _depth_shapes(layers: FloatArray, visible: FloatArray, calorimeter: BoxCalor
         "shower_start": np.where(begun.any(1), begun.argmax(1), calorimeter.n_layers).astype(np.float64),
         "shower_maximum": np.where(visible > 0, layers.argmax(1), np.nan),
         "share_maximum_layer": layers.max(1) / visible,
-        "share_last_layers": layers[:, last_layers(calorimeter.n_layers) :].sum(1) / visible,
+        "share_last_layers": layers[:, first_leaking_layer(calorimeter.n_layers) :].sum(1) / visible,
     }
 
 

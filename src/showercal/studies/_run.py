@@ -167,7 +167,7 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     folder = Path(folder)
     run = Run(folder, recipe)
     timings: dict[str, float] = {}
-    with _timed(timings, "read events"):
+    with timed(timings, "read events"):
         source = fingerprint(recipe.data)
         keys = {name: _method_key(recipe, name, source) for name in recipe.methods}
         key = digest(keys, recipe.model_dump(mode="json"))
@@ -190,7 +190,7 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     for name, entry in recipe.methods.items():
         _fit(run, name, keys[name], parts, say)
         timings[f"fit {entry.label}"] = round(read_done(_method_folder(run, name))["fit_seconds"], 3)
-    with _timed(timings, "calibrate and evaluate"):
+    with timed(timings, "calibrate and evaluate"):
         judged = _calibrate_and_judge(run, parts, say)
     described = Source(source, file_hashes(recipe.data), describe(events, locate(recipe.data)))
     _write(run, folder, judged, described, command, timings)
@@ -223,7 +223,7 @@ def evaluate_run(
     if folder.resolve() == run.folder.resolve():
         raise DataError(f"{folder} holds the results of the run itself; choose another --out")
     timings: dict[str, float] = {}
-    with _timed(timings, "read events"):
+    with timed(timings, "read events"):
         events = read_events(data)
         described = Source(source, file_hashes(data), describe(events, path))
     say(f"{len(events):,} events of {path.name}")
@@ -233,10 +233,10 @@ def evaluate_run(
         say(note)
     raw = {}
     for name, entry in run.recipe.methods.items():
-        with _timed(timings, f"predict {entry.label}"):
+        with timed(timings, f"predict {entry.label}"):
             raw[name] = run.method(name).predict(events)
     calibrations = {name: run.calibration(name) for name in run.recipe.methods}
-    with _timed(timings, "evaluate"):
+    with timed(timings, "evaluate"):
         judged = judge(run.recipe, events, raw, calibrations, _closures(run))
     _write(run, folder, judged, described, command, timings, note)
     return folder
@@ -470,7 +470,8 @@ def versions() -> dict[str, str]:
 
 
 @contextmanager
-def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+def timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    """Note how long a stage takes, [s]."""
     start = time.perf_counter()
     yield
     timings[stage] = round(time.perf_counter() - start, 3)

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import DataError, ShowercalError
 from showercal.events import Events
-from showercal.features import ShowerProfiles, ShowerShapes, shower_hits, shower_profiles, shower_shapes
+from showercal.features import Observables, join_observables, observe
 from showercal.readers import find_files, load_mapping, matching_mappings, open_any
 from showercal.storage import EventSource
 
 _CHUNK: Final = 500  # events in memory at a time: at 5,000 cells each about half a gigabyte while shapes are computed
 _NEEDED: Final = {"energy_true": "GeV", "cells.id": "1", "cells.energy": "GeV"}
-
-
-@dataclass(frozen=True, eq=False)
-class Observables:
-    """What is compared of a sample.
-
-    Attributes:
-        shapes: Shower shapes of each event.
-        profiles: Profiles of each event.
-    """
-
-    shapes: ShowerShapes
-    profiles: ShowerProfiles
-
-    def __len__(self) -> int:
-        return len(self.shapes.values)
 
 
 def open_sample(
@@ -62,24 +43,13 @@ def open_sample(
     return source
 
 
-def observe(source: EventSource, limit: int | None = None) -> Observables:
+def observe_sample(source: EventSource, limit: int | None = None) -> Observables:
     """Observables of the first events of a source, a block in memory at a time.
 
     Raises:
-        DataError: If it cannot be read.
+        DataError: If it cannot be read or is empty.
     """
-    shapes, profiles = [], []
-    calorimeter = BoxCalorimeter.from_dict(source.geometry or {})
-    for block in _first(source, limit):
-        hits = shower_hits(block, calorimeter)
-        shapes.append(shower_shapes(block, hits))
-        profiles.append(shower_profiles(hits, calorimeter))
-    return Observables(
-        ShowerShapes(shapes[0].names, np.concatenate([one.values for one in shapes])),
-        ShowerProfiles(
-            *(np.concatenate([getattr(one, name) for one in profiles]) for name in ("layers", "rings", "cells"))
-        ),
-    )
+    return join_observables([observe(block) for block in _first(source, limit)])
 
 
 def _first(source: EventSource, limit: int | None) -> Iterator[Events]:
@@ -116,15 +86,16 @@ def _check(source: EventSource, path: str | Path, calorimeter: BoxCalorimeter, p
             raise DataError(
                 f"the events of {path} need {name!r} in {unit!r}; they have {source.units.get(name, 'no such field')}"
             )
-    held = particle_of(source.provenance)
-    if held is not None and held != particle:
-        raise DataError(f"{path} holds {held}, not {particle}: compare samples of one particle")
+    held = held_particles(source.provenance)
+    if held and held != {particle}:
+        raise DataError(f"{path} holds {', '.join(sorted(held))}, not {particle}: compare samples of one particle")
 
 
-def particle_of(provenance: Any) -> str | None:
-    """The particle of a simulated sample; None where it does not say."""
-    gun = provenance.get("gun")
-    return gun.get("particle") if isinstance(gun, dict) else None
+def held_particles(provenance: Mapping[str, Any]) -> set[str]:
+    """The particles of a simulated sample; empty where it does not say."""
+    if "gun" in provenance:
+        return {str(provenance["gun"]["particle"])}
+    return set(provenance.get("list", {}).get("particles", ()))
 
 
 def _difference(ours: BoxCalorimeter, theirs: BoxCalorimeter) -> str:
