@@ -59,6 +59,13 @@ def simulate(
             rich_help_panel=_PHYSICS,
         ),
     ] = None,
+    showers: Annotated[
+        str,
+        typer.Option(
+            help="Of fast: electrons and photons as particles, or by the parametrisation gflash, which is faster.",
+            rich_help_panel=_PHYSICS,
+        ),
+    ] = "particles",
     cut: Annotated[float, typer.Option(help="Production cut in mm.", rich_help_panel=_PHYSICS)] = 0.7,
     birks: Annotated[
         float, typer.Option(help="Birks' constant in mm/MeV; 0 for none.", rich_help_panel=_PHYSICS)
@@ -110,7 +117,7 @@ def simulate(
             source,
             n_events,
             seed=seed,
-            backend=find_backend(backend, physics_list, seen),
+            backend=find_backend(backend, physics_list, showers, seen),
             folder=out,
             workers=workers,
             chunk_size=chunk_size,
@@ -151,18 +158,20 @@ def _list(path: Path, particle: str | None, gun_options: Mapping[str, str | None
     return EventList.read(path, particle=particle)
 
 
-def find_backend(name: str, physics_list: str | None, seen: Mapping[str, Any]) -> simulation.Backend:
+def find_backend(name: str, physics_list: str | None, showers: str, seen: Mapping[str, Any]) -> simulation.Backend:
     """The simulator of a name, with what decides its signals (birks, time_cut, ...)."""
     from showercal.errors import RecipeError, nearest
     from showercal.simulation import FastBackend, FastOptions, Geant4Backend, Geant4Options
 
     if name == "geant4":
+        if showers != "particles":
+            raise RecipeError("--showers is for --backend fast: leave it out, or choose that backend")
         return Geant4Backend(Geant4Options(physics_list=physics_list, **seen))
     if name != "fast":
         raise RecipeError(f"unknown backend {name!r}; {nearest(name, ('fast', 'geant4'))}")
     if physics_list is not None:
         raise RecipeError("--physics-list is for --backend geant4: leave it out, or choose that backend")
-    return FastBackend(FastOptions(**seen))
+    return FastBackend(FastOptions(**seen, em_model=showers))
 
 
 def _numbers(text: str, option: str, allowed: tuple[int, ...]) -> tuple[float, ...]:

@@ -36,6 +36,9 @@ def validate_simulation(
         Path | None, typer.Option(help="Judge these events. [default: the reference's particles, simulated]")
     ] = None,
     backend: Annotated[str, typer.Option(help="The simulator to judge: fast (built in) or geant4.")] = "fast",
+    showers: Annotated[
+        str, typer.Option(help="Electromagnetic showers of the fast simulator, as in simulate: particles or gflash.")
+    ] = "particles",
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. [default: runs/validate-DETECTOR-PARTICLE]")
     ] = None,
@@ -78,7 +81,7 @@ def validate_simulation(
     done = validate_simulation(
         calorimeter,
         particle,
-        sample or _maker(backend),
+        sample or _maker(backend, showers),
         given or ReferenceRun(_maker("geant4"), events, energy),
         out or Path("runs") / f"validate-{calorimeter.name}-{particle}",
         signal=signal,
@@ -93,9 +96,9 @@ def validate_simulation(
     typer.echo(f"Report: {done.folder / 'report.html'}")
 
 
-def _maker(name: str) -> Callable[[Signal], Backend]:
+def _maker(name: str, showers: str = "particles") -> Callable[[Signal], Backend]:
     """Makes a simulator that turns deposits into signals as the reference does."""
-    return lambda signal: find_backend(name, None, signal.model_dump())
+    return lambda signal: find_backend(name, None, showers, signal.model_dump())
 
 
 def _print(content: ValidationContent) -> None:

@@ -12,10 +12,13 @@ from showercal.simulation.fast._cells import N_SUMS, clear, first_touched
 from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._electrons import transport_electron
 from showercal.simulation.fast._em_tables import build_em_tables
+from showercal.simulation.fast._gflash import gflash_applies, gflash_shower
+from showercal.simulation.fast._gflash_tables import GFLASH, build_gflash
 from showercal.simulation.fast._medium import build_medium, materials_of, slab_of
 from showercal.simulation.fast._options import FastOptions
 from showercal.simulation.fast._photons import transport_photon
 from showercal.simulation.fast._random import seed_state
+from showercal.simulation.fast._records import new_record
 from showercal.simulation.fast._stack import PHOTON, POSITRON
 
 LAST_KIND: Final = PHOTON  # particles up to this kind make showers
@@ -29,6 +32,7 @@ class World(NamedTuple):
 
     medium: Any
     em: Any
+    gflash: Any
 
 
 class Block(NamedTuple):
@@ -55,6 +59,7 @@ def build_world(calorimeter: BoxCalorimeter, options: FastOptions) -> World:
     return World(
         build_medium(calorimeter, birks=options.birks, time_cut=options.time_cut),
         build_em_tables(materials, cut=options.cut, photon_cut=PHOTON_CUT),
+        build_gflash(calorimeter) if options.em_model == "gflash" else new_record(GFLASH),
     )
 
 
@@ -73,6 +78,8 @@ def shower(world, cells, stack, rng):
         track += 1
         if kind == PHOTON:
             transport_photon(medium, world.em, cells, stack, rng, slab, energy, x, y, z, ux, uy, uz, time)
+        elif kind <= POSITRON and gflash_applies(medium, world.gflash, energy, z, uz):
+            gflash_shower(medium, world.gflash, cells, rng, energy, x, y, z, ux, uy, uz, time)
         elif kind <= POSITRON:
             transport_electron(
                 medium, world.em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track

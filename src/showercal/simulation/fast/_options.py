@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from showercal.detectors import BoxCalorimeter
+from showercal.errors import RecipeError, nearest
 from showercal.simulation._scoring import check_scoring, counts_tracks
+
+EM_MODELS: Final = ("particles", "gflash")
 
 
 @dataclass(frozen=True)
@@ -18,18 +21,23 @@ class FastOptions:
         birks: Birks' constant k_B of the active material, [mm/MeV]; 0 records the deposited energy itself.
         time_cut: Deposits later than this after the start are not seen, [ns]; None sees all.
         count_tracks: Count distinct charged tracks per cell; None counts them where a layer has an absorber.
+        em_model: How electrons and positrons shower: "particles", one by one, or "gflash", by a parametrisation that is
+            faster and less exact (those outside its range of energies and angles still one by one).
 
     Raises:
-        RecipeError: If a number is out of range.
+        RecipeError: If a number is out of range or the model is unknown.
     """
 
     cut: float = 0.7
     birks: float = 0.0
     time_cut: float | None = None
     count_tracks: bool | None = None
+    em_model: str = EM_MODELS[0]
 
     def __post_init__(self) -> None:
         check_scoring(self.cut, self.birks, self.time_cut)
+        if self.em_model not in EM_MODELS:
+            raise RecipeError(f"unknown model of showers {self.em_model!r}; {nearest(self.em_model, EM_MODELS)}")
 
     def counts_tracks(self, calorimeter: BoxCalorimeter) -> bool:
         """Whether tracks are counted in this calorimeter."""
