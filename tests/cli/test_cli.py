@@ -80,6 +80,11 @@ def test_studies_are_listed(cli: Cli) -> None:
         ),
         (("run", "electrons", "--set", "methods.conv.label=x"), "no method 'conv'; nearest known: 'convnet'"),
         (("run", "electrons", "--events", "FOLDER/a: b", "--out", "FOLDER/run"), "no file at FOLDER/a: b"),
+        (("run", "electrons", "--pretrain-events", "50"), "--pretrain-events needs --pretrain, e.g. --pretrain fast"),
+        (
+            ("run", "electrons", "--pretrain", "FOLDER/none"),
+            "--pretrain FOLDER/none: nothing is there, and no such simulator; known: ",
+        ),
         (("evaluate", "FOLDER", "--events", "x"), "no run in FOLDER: recipe.yaml is missing"),
         (("export", "FOLDER", "--method", "a", "--out", "FOLDER/a.onnx"), "no run in FOLDER: recipe.yaml is missing"),
         (("report", "FOLDER/none"), "no run in FOLDER/none: recipe.yaml is missing"),

@@ -19,7 +19,7 @@ from showercal.studies._recipe import parse_recipe
 N_EVENTS = 1_500
 
 
-def showers(n_events: int = N_EVENTS, seed: int = 1) -> Events:
+def showers(n_events: int = N_EVENTS, seed: int = 1, tracks_per_gev: float = 30.0) -> Events:
     """Flat spectrum of 0.2-10 GeV; tracks in the middle cells follow Poisson's law about a profile in depth.
 
     ``impact_x`` is the number of the event.
@@ -29,7 +29,7 @@ def showers(n_events: int = N_EVENTS, seed: int = 1) -> Events:
     energy = rng.permutation(np.linspace(0.2, 10, n_events))
     layer = np.arange(17)
     profile = layer**2 * np.exp(-layer / 1.7)
-    tracks = rng.poisson(30 * energy[:, None] * profile / profile.sum())
+    tracks = rng.poisson(tracks_per_gev * energy[:, None] * profile / profile.sum())
     lit = tracks > 0
     number = np.broadcast_to(calorimeter.cell_number(layer, np.full(17, 3), np.full(17, 4)), tracks.shape)
     counts = lit.sum(axis=1)
@@ -44,6 +44,17 @@ def showers(n_events: int = N_EVENTS, seed: int = 1) -> Events:
     )
     units = {"energy_true": "GeV", "impact_x": "mm", "cells.id": "1", "cells.energy": "GeV", "cells.tracks": "1"}
     return Events(array, units, calorimeter.to_dict(), {"seed": seed})
+
+
+def network(**changes: Any) -> dict[str, Any]:
+    """A method of a recipe: a small network that is trained in no time."""
+    method = {
+        "kind": "network",
+        "network": {"name": "fcn", "widths": [8]},
+        "features": {"sums": {"kind": "layer_sums", "values": ["cells.tracks"]}},
+        "training": {"epochs": 2, "batch_size": 50},
+    }
+    return {"label": "Network", "method": method | changes}
 
 
 def study(events: Path | str, **changes: Any) -> dict[str, Any]:

@@ -29,11 +29,12 @@ from showercal.studies._judge import Judged
 from showercal.studies._recipe import FallingSpectrum, SplitConfig
 from showercal.training import MethodConfig
 
-from .conftest import showers, study
+from .conftest import network, showers, study
 
 Make = Callable[..., Recipe]
 METHODS = ("line", "layers", "trees")
-OF_POINTS = set(METRICS) - {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"}
+OF_TRANSFER = {f"{metric}{suffix}" for metric in ("sigma_ratio_alone", "gain_kept") for suffix in ("", "_local")}
+OF_POINTS = set(METRICS) - {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p", *OF_TRANSFER}
 ROW_KEYS = {"method", "metric", "bin", "bin_low", "bin_high", "value", "error"}
 
 
@@ -136,14 +137,14 @@ def test_another_evaluation_fits_nothing(copied: Path, make_recipe: Make, events
 
 @pytest.mark.usefixtures("no_figures")
 def test_an_interrupted_run_goes_on(tmp_path: Path, make_recipe: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    import showercal.studies._run as module
+    import showercal.studies._fits as module
 
     build = module.build_method
 
-    def interrupted(config: Any, start: Any = None) -> Any:
+    def interrupted(config: Any, start: Any, *, fine_tune: bool) -> Any:
         if config.kind == "trees":
             raise KeyboardInterrupt
-        return build(config, start)
+        return build(config, start, fine_tune=fine_tune)
 
     with monkeypatch.context() as patch:
         patch.setattr(module, "build_method", interrupted)
@@ -160,12 +161,12 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, make_recipe: Make, monkeypat
 def test_results_of_an_earlier_recipe_do_not_stay(
     copied: Path, make_recipe: Make, events_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(config: Any, start: Any = None) -> Any:
+    def interrupted(config: Any, start: Any, *, fine_tune: bool) -> Any:
         raise KeyboardInterrupt
 
     methods = study(events_folder)["methods"]
     methods["trees"]["method"]["n_trees"] = 3
-    monkeypatch.setattr("showercal.studies._run.build_method", interrupted)
+    monkeypatch.setattr("showercal.studies._fits.build_method", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(make_recipe(methods=methods), copied)
     assert not (copied / "results.json").exists()
@@ -331,16 +332,6 @@ def test_without_a_strict_correction_the_rest_is_there(tmp_path: Path, make_reci
     metrics = {row["metric"] for row in rows_of(tmp_path)}
     assert metrics == {name for name in OF_POINTS if not name.endswith("_local")} - {"train_events_per_s"}
     assert "strict" not in (tmp_path / "results.md").read_text()
-
-
-def network(**changes: Any) -> dict[str, Any]:
-    method = {
-        "kind": "network",
-        "network": {"name": "fcn", "widths": [8]},
-        "features": {"sums": {"kind": "layer_sums", "values": ["cells.tracks"]}},
-        "training": {"epochs": 2, "batch_size": 50},
-    }
-    return {"label": "Network", "method": method | changes}
 
 
 @pytest.mark.usefixtures("no_figures")

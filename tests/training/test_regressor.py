@@ -189,6 +189,35 @@ def test_start_is_refused_when_it_does_not_fit() -> None:
         build_method(wider, StraightLine(StraightLineConfig()))
 
 
+def test_fine_tuning_begins_as_the_method_that_is_trained_on() -> None:
+    """With no step worth the name the answers are the same, although the new events have other scales."""
+    first = regressor(training={"epochs": 5, "batch_size": 50}).fit(toy_showers(300), toy_showers(50, seed=2))
+    few = toy_showers(300, seed=3)
+    few = few[few.energy_true < 3]
+    barely = regressor(training={"epochs": 1, "batch_size": 300, "learning_rate": 1e-9}).config
+    tuned = NetworkRegressor(barely, start=first, fine_tune=True, progress=False).fit(few, few)
+    events = toy_showers(50, seed=4)
+    np.testing.assert_allclose(tuned.predict(events).mean, first.predict(events).mean, rtol=1e-4)
+    assert tuned.extractor_.state() == first.extractor_.state()
+    # trained on in earnest it learns the spectrum of the new events, and the first method stays as it was
+    before = first.predict(events).mean
+    longer = regressor(training={"epochs": 40, "batch_size": 20, "learning_rate": 0.01}).config
+    tuned = NetworkRegressor(longer, start=first, fine_tune=True, progress=False).fit(few, few)
+    wrong, right = ((m.predict(few).mean - few.energy_true).std() for m in (first, tuned))
+    assert right < 0.9 * wrong
+    np.testing.assert_array_equal(first.predict(events).mean, before)
+
+
+def test_fine_tuning_of_something_else_is_refused() -> None:
+    events = toy_showers(100)
+    first = regressor().fit(events, events)
+    wider = regressor(network={"name": "fcn", "widths": [8]}).config
+    with pytest.raises(RecipeError, match="a fine-tuning needs the method to train on"):
+        NetworkRegressor(wider, fine_tune=True, progress=False).fit(events, events)
+    with pytest.raises(RecipeError, match="keeps features and network of the method that is trained on"):
+        NetworkRegressor(wider, start=first, fine_tune=True, progress=False).fit(events, events)
+
+
 def test_a_decorrelated_method_keeps_its_last_epoch() -> None:
     """Its loss on validation is that of the last row, although an earlier one was lower."""
     events = toy_showers(300)

@@ -16,6 +16,34 @@ def first_table(folder: Path) -> str:
     return (folder / "results.md").read_text(encoding="utf-8").partition("\n## ")[0]
 
 
+def pretraining_table(folder: Path) -> str:
+    """What the pretraining was worth from results.md; empty without one."""
+    _, heading, rest = (folder / "results.md").read_text(encoding="utf-8").partition("## Pretrained on")
+    return heading + rest.partition("\n## ")[0]
+
+
+def pretrain_overrides(source: str | None, n_events: int | None) -> list[str]:
+    """What ``--pretrain`` and ``--pretrain-events`` change in the recipe.
+
+    Raises:
+        RecipeError: If only the number is given.
+    """
+    from showercal.errors import RecipeError
+    from showercal.simulation import BACKENDS
+
+    if source is None:
+        if n_events is not None:
+            raise RecipeError("--pretrain-events needs --pretrain, e.g. --pretrain fast")
+        return []
+    if source in BACKENDS:
+        chosen = {"kind": "simulated", "backend": source, "n_events": n_events}
+    elif Path(source).exists():
+        chosen = {"kind": "stored", "path": source, "limit": n_events}
+    else:
+        raise RecipeError(f"--pretrain {source}: nothing is there, and no such simulator; known: {', '.join(BACKENDS)}")
+    return [f"pretrain.events={json.dumps({key: value for key, value in chosen.items() if value is not None})}"]
+
+
 def run(
     study: Annotated[str, typer.Argument(help="Name of a study (see: showercal studies), or a .yaml recipe.")],
     out: Annotated[
@@ -26,6 +54,16 @@ def run(
         str | None, typer.Option(help="How to read foreign files: a packaged mapping or a .yaml file.")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Use only the first events.")] = None,
+    pretrain: Annotated[
+        str | None,
+        typer.Option(
+            help="Train on other events first: a file or folder of them, or a simulator that makes them: fast."
+        ),
+    ] = None,
+    pretrain_events: Annotated[
+        int | None,
+        typer.Option(help="How many events of --pretrain. [default: 300000 of a simulator, all of a folder]"),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change any option of the recipe.")
     ] = None,
@@ -36,7 +74,7 @@ def run(
     """
     from showercal.studies import load_recipe, run_study
 
-    overrides = list(set_ or [])
+    overrides = [*pretrain_overrides(pretrain, pretrain_events), *(set_ or [])]
     for key, value in (("events", events), ("mapping", mapping), ("limit", limit)):
         if value is not None:
             overrides.append(f"data.{key}={json.dumps(value)}")  # quoted: a path is no YAML
@@ -45,4 +83,6 @@ def run(
     command = shlex.join(["showercal", *sys.argv[1:]])
     finished = run_study(recipe, folder, command=command, say=typer.echo)
     typer.echo(first_table(finished.folder))
+    if finished.transfer:
+        typer.echo(pretraining_table(finished.folder))
     typer.echo(f"Report: {finished.folder / 'report.html'}")

@@ -2,7 +2,7 @@
 
 from showercal.evaluation._binning import Binning
 from showercal.evaluation._bootstrap import Bootstrap
-from showercal.evaluation._compare import Comparison, compare
+from showercal.evaluation._compare import Comparison, compare, mean_widths
 from showercal.evaluation._compared import Compared
 from showercal.evaluation._dependence import Dependence, dependence
 from showercal.evaluation._estimates import ESTIMATES, Estimate, stratified_mean
@@ -14,6 +14,7 @@ from showercal.evaluation._resolution_fit import TERMS, ResolutionFit, fit_resol
 from showercal.evaluation._rows import Row
 from showercal.evaluation._shower_maximum import shower_maximum
 from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, quantile, sigma68
+from showercal.evaluation._transfer import TransferPoint, TransferRow, transfer_rows
 from showercal.evaluation._two_sample import TwoSampleTest, auc_with_variance, two_sample_auc
 from showercal.evaluation._widths import COVERAGES, WidthArrays, crps, is_covered
 
@@ -33,6 +34,8 @@ __all__ = [
     "Reliability",
     "ResolutionFit",
     "Row",
+    "TransferPoint",
+    "TransferRow",
     "TwoSampleTest",
     "WidthArrays",
     "auc_with_variance",
@@ -45,6 +48,7 @@ __all__ = [
     "gaussian_core",
     "iqr",
     "is_covered",
+    "mean_widths",
     "median",
     "quantile",
     "reliability",
@@ -52,5 +56,6 @@ __all__ = [
     "shower_maximum",
     "sigma68",
     "stratified_mean",
+    "transfer_rows",
     "two_sample_auc",
 ]

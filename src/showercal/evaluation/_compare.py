@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,28 +66,64 @@ def compare(
         >>> round(result.ratio, 9), result.error < 1e-9
         (0.5, True)
     """
-    truth, a, b = (np.asarray(v, dtype=np.float64) for v in (energy_true, pred_a, pred_b))
+    predictions = {"pred_a": pred_a, "pred_b": pred_b}
+    both = mean_widths(energy_true, predictions, binning, n_bootstrap=n_bootstrap, seed=seed)
+    ratios = both[0] / both[1]
+    n_bins = len(_judged_bins(np.asarray(energy_true, dtype=np.float64), binning))
+    return Comparison(float(ratios[0]), float(ratios[1:].std(ddof=1)), float(both[0, 0]), float(both[1, 0]), n_bins)
+
+
+def mean_widths(
+    energy_true: ArrayLike,
+    predictions: Mapping[str, ArrayLike],
+    binning: Binning,
+    *,
+    n_bootstrap: int = 200,
+    seed: int = 0,
+) -> FloatArray:
+    """Mean over bins of sigma / sqrt(E) of several predictions, on the events and on the same resamples for all.
+
+    Ratios of rows, replica by replica, have the error of a paired comparison.
+
+    Args:
+        energy_true: True energies, above 0, shape (B,), [GeV].
+        predictions: K predictions of the same events by name, each of shape (B,), [GeV].
+        binning: Bins of the true energy; the mean is over bins.
+        n_bootstrap: Number of resampled data sets, R.
+        seed: Seed of the resampling.
+
+    Returns:
+        Shape (K, 1 + R), [sqrt(GeV)]: on the events themselves, then on the resamples.
+
+    Raises:
+        DataError: If an energy is not finite, a truth is not above 0, shapes differ, or no bin has enough events.
+    """
+    truth = np.asarray(energy_true, dtype=np.float64)
     check_energies("energy_true", truth, truth.size, above_zero=True)
-    check_energies("pred_a", a, len(truth))
-    check_energies("pred_b", b, len(truth))
+    energies = {name: np.asarray(values, dtype=np.float64) for name, values in predictions.items()}
+    for name, values in energies.items():
+        check_energies(name, values, len(truth))
     bootstrap = Bootstrap(n_bootstrap, seed)
-    groups = [(k, at) for k, at in enumerate(binning.groups(truth)) if len(at) >= binning.min_events]
-    if not groups:
+    bins = _judged_bins(truth, binning)
+    if not bins:
         raise DataError(
             f"no bin of {binning.label} from {binning.edges[0]:g} to {binning.edges[-1]:g} {binning.unit} has "
             f"{binning.min_events} events; got {len(truth)} events in all: use other or fewer bins"
         )
-    both = np.mean([_widths(truth[at], a[at], b[at], bootstrap, k) for k, at in groups], axis=0)
-    ratios = both[0] / both[1]
-    return Comparison(
-        float(ratios[0]), float(ratios[1:].std(ddof=1)), float(both[0, 0]), float(both[1, 0]), len(groups)
-    )
+    widths = [_widths(truth[at], [e[at] for e in energies.values()], bootstrap, k) for k, at in bins]
+    mean: FloatArray = np.mean(widths, axis=0)
+    return mean
 
 
-def _widths(truth: FloatArray, a: FloatArray, b: FloatArray, bootstrap: Bootstrap, stream: int) -> FloatArray:
-    """std(pred - true) / sqrt(mean true) of both on the events and on the same resamples, shape (2, 1 + R)."""
+def _judged_bins(truth: FloatArray, binning: Binning) -> list[tuple[int, NDArray[np.int64]]]:
+    """Number and events of each bin with enough of them."""
+    return [(k, at) for k, at in enumerate(binning.groups(truth)) if len(at) >= binning.min_events]
+
+
+def _widths(truth: FloatArray, predictions: Sequence[FloatArray], bootstrap: Bootstrap, stream: int) -> FloatArray:
+    """std(pred - true) / sqrt(mean true) of all on the events and on the same resamples, shape (K, 1 + R)."""
     blocks = []
     for at in (np.arange(len(truth))[None], *bootstrap.resamples(len(truth), stream)):
         scale = np.sqrt(truth[at].mean(axis=-1))
-        blocks.append(np.stack([(pred - truth)[at].std(axis=-1) / scale for pred in (a, b)]))
+        blocks.append(np.stack([(pred - truth)[at].std(axis=-1) / scale for pred in predictions]))
     return np.concatenate(blocks, axis=1)

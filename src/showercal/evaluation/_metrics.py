@@ -56,6 +56,25 @@ _COVERED: Final = tuple(
     for (name, level), content in zip(COVERAGES.items(), ("50", "68.27", "90", "95"), strict=True)
 )
 
+_TRANSFER: Final[tuple[tuple[str, str, str, Better, tuple[str, float]], ...]] = (
+    (
+        "sigma_ratio_alone",
+        "Ratio to itself alone",
+        "σ/√E over that of the same method trained on all events of the study alone; below 1, training on other events "
+        "first has paid.",
+        "lower",
+        ("", 1.0),
+    ),
+    (
+        "gain_kept",
+        "Gain kept",
+        "How much narrower than the reference, over how much narrower the same method is when it is trained on all "
+        "events of the study alone; 100 % when nothing is lost.",
+        "higher",
+        _PERCENT,
+    ),
+)
+
 _ALL = (
     Metric(
         "sigma_over_sqrt_e",
@@ -106,6 +125,18 @@ _ALL = (
         "The ratio of σ/√E raw to that of the reference. The error is paired.",
         "1",
         "lower",
+    ),
+    *(
+        Metric(
+            f"{name}{suffix}",
+            f"{title}{strict}",
+            f"{text} {'Widths are those after the strict correction. ' if suffix else ''}The error is paired.",
+            "1",
+            better,
+            *shown,
+        )
+        for suffix, strict in (("", ""), ("_local", " strict"))
+        for name, title, text, better, shown in _TRANSFER
     ),
     Metric(
         "bias",

@@ -9,6 +9,7 @@ from showercal.report._page import write_report
 from showercal.report._rounding import rounded
 from showercal.report._side_view import side_view_figure
 from showercal.report._training import dependence_figure, training_figure
+from showercal.report._transfer import transfer_figure
 from showercal.report._uncertainty import (
     coverage_bins_figure,
     coverage_figure,
@@ -36,6 +37,7 @@ __all__ = [
     "rounded",
     "side_view_figure",
     "training_figure",
+    "transfer_figure",
     "write_report",
     "write_results_markdown",
 ]

@@ -65,6 +65,9 @@ class ReportContent:
         provenance: Where the events came from.
         command: The command that made the run.
         timings: Stage to seconds.
+        transfer: What a pretraining was worth: mappings with the keys of `showercal.evaluation.TransferRow`; empty
+            without one.
+        pretrained_on: The events of the pretraining, for readers.
 
     Raises:
         DataError: If names, shapes or rows do not fit together.
@@ -88,6 +91,8 @@ class ReportContent:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     command: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
+    transfer: Sequence[Mapping[str, Any]] = ()
+    pretrained_on: str = ""
 
     def __post_init__(self) -> None:
         if not self.methods:
@@ -100,6 +105,8 @@ class ReportContent:
                 if key not in row:
                     raise DataError(f"row {number} of the results has no {key!r}; {nearest(key, row)}")
             self._check_method(row["method"], f"row {number} of the results")
+        for number, row in enumerate(self.transfer):
+            self._check_method(row["method"], f"row {number} of the transfer")
         for name, arrays in self.energy_pred.items():
             self._check_method(name, "energy_pred")
             for array in arrays:

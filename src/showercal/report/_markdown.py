@@ -18,6 +18,7 @@ from showercal.report._table import (
     uncertainty_columns,
     without_width,
 )
+from showercal.report._transfer import transfer_sentences, transfer_table
 
 
 def results_markdown(content: ReportContent) -> str:
@@ -30,6 +31,7 @@ def results_markdown(content: ReportContent) -> str:
     if content.published and content.published_note:
         parts += ["", f"Published values: {_plain(content.published_note)}"]
     parts += _bin_tables(content, "sigma_over_sqrt_e", "sigma_over_sqrt_e_local", "bias")
+    parts += _transfer(content)
     columns = uncertainty_columns(content)
     if columns:
         parts += ["", "## Uncertainty"]
@@ -62,6 +64,16 @@ def _bin_tables(content: ReportContent, *metrics: str) -> list[str]:
         if table is not None:
             parts += ["", f"## {table.heading} [{table.unit}]", "", *_bins(content, table)]
     return parts
+
+
+def _transfer(content: ReportContent) -> list[str]:
+    table = transfer_table(content)
+    if table is None:
+        return []
+    heads = ["Method", "Events", *(_plain(f"{head} [{unit}]" if unit else head) for head, unit, _ in table.headings)]
+    lines = [[_plain(content.label(method)), n, *(cell.text for cell in cells)] for method, n, cells in table.lines]
+    sentences = [_plain(text) for text in transfer_sentences(content)]
+    return ["", f"## Pretrained on {_plain(content.pretrained_on)}", "", *_table(heads, lines), "", *sentences]
 
 
 def _bins(content: ReportContent, table: BinTable) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from showercal.report._table import (
     without_width,
 )
 from showercal.report._training import dependence_figure, training_caption, training_figure
+from showercal.report._transfer import transfer_figure, transfer_sentences, transfer_table
 from showercal.report._uncertainty import (
     coverage_bins_figure,
     coverage_figure,
@@ -186,6 +188,16 @@ def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], 
             f"with the unit normal in grey. {_far_pulls(content)}",
             lambda: pull_figure(content),
         ),
+        *(
+            (
+                f"transfer{'_strict' if suffix else ''}",
+                f"Resolution {after} versus the number of training events of the study, pretrained and alone",
+                f"σ/√E {after}: filled, pretrained on {content.pretrained_on}; open, trained on events of the study "
+                f"alone; grey, {reference}. Bars are the errors of the ratio to {reference}, paired.",
+                functools.partial(transfer_figure, content, suffix),
+            )
+            for suffix, after in (("", "after the bias correction"), ("_local", "after the strict correction"))
+        ),
         (
             "training",
             "Training and validation loss versus epoch",
@@ -268,6 +280,8 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
         pictures=pictures,
         bins=_bin_tables(content, BIN_HEADINGS),
         width_bins=_bin_tables(content, WIDTH_BIN_HEADINGS),
+        transfer=transfer_table(content),
+        transfer_sentences=transfer_sentences(content),
         metrics=_metric_lines(content),
         meanings=_metric_texts(content),
         errors=ERRORS,
@@ -293,7 +307,7 @@ def _bin_tables(content: ReportContent, metrics: Iterable[str]) -> list[BinTable
 
 def _metric_texts(content: ReportContent) -> list[Metric]:
     """What every metric among the rows means, in the order of `METRICS`; unknown metrics by their name."""
-    present = {row["metric"] for row in content.rows}
+    present = {row["metric"] for row in (*content.rows, *content.transfer)}
     unknown = [Metric(name, name, "A metric of this study.", "1", None) for name in sorted(present - set(METRICS))]
     return [text for name, text in METRICS.items() if name in present] + unknown
 

@@ -2,6 +2,7 @@
 
 from showercal.simulation._angle import AngleSpread, Cone, Divergence, Parallel, parse_angle
 from showercal.simulation._backend import Backend, Chunk, ShowerTask
+from showercal.simulation._backends import BACKENDS, SEEN, build_backend
 from showercal.simulation._digitisation import Digitiser
 from showercal.simulation._digitisation_options import DigitisationOptions
 from showercal.simulation._digitise import digitise
@@ -28,9 +29,11 @@ from showercal.simulation._spectrum import (
 from showercal.simulation.fast import FastBackend, FastOptions
 
 __all__ = [
+    "BACKENDS",
     "MASSES",
     "PARTICLES",
     "PDG_IDS",
+    "SEEN",
     "AngleSpread",
     "Backend",
     "Chunk",
@@ -56,6 +59,7 @@ __all__ = [
     "Primaries",
     "ShowerTask",
     "Showers",
+    "build_backend",
     "default_half_widths",
     "digitise",
     "find_geant4_data",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from showercal.evaluation import Row
+from showercal.evaluation import Row, TransferRow
 from showercal.events import Events, leaf_paths
 from showercal.report import MethodSummary, ReportContent
 from showercal.studies._judge import Judged
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def report_content(
-    run: Run, judged: Judged, rows: Sequence[Row], info: dict[str, Any], note: str = ""
+    run: Run,
+    judged: Judged,
+    rows: Sequence[Row],
+    info: dict[str, Any],
+    note: str = "",
+    transfer: Sequence[TransferRow] = (),
 ) -> ReportContent:
     """Collect everything the report shows; ``note`` is added to the description."""
     recipe = run.recipe
@@ -39,6 +44,8 @@ def report_content(
         provenance=info["provenance"],
         command=info["command"],
         timings=info["timings"],
+        transfer=[row.to_dict() for row in transfer],
+        pretrained_on="" if recipe.pretrain is None else recipe.pretrain.events.description,
     )
 
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from showercal.errors import DataError, RecipeError, nearest
-from showercal.events import Events, check_truth, concatenate
+from showercal.events import OFFSETS, Events, check_truth, concatenate
 from showercal.readers import find_files, load_mapping, open_any
-from showercal.studies._recipe import DataConfig, SplitConfig
+from showercal.studies._recipe import DataConfig, Recipe, SplitConfig
 
 SAMPLES: Final = Path(__file__).parents[1] / "data_samples"
 
@@ -122,6 +122,26 @@ def learned(events: Events, config: SplitConfig) -> Events:
             "take a larger one (data.split.learn_from.scale)"
         )
     return events[chosen]
+
+
+def check_fields(recipe: Recipe, events: Events, *, where: str = "") -> None:
+    """Find out before the training whether events hold what all methods see.
+
+    Args:
+        recipe: The study.
+        events: Its events.
+        where: What else to say of them.
+
+    Raises:
+        DataError: If a field is missing.
+    """
+    for name, entry in recipe.methods.items():
+        for field in entry.method.fields:
+            try:
+                if field != OFFSETS:
+                    events.field(field)
+            except DataError as fault:
+                raise DataError(f"{where}methods.{name}: {fault}") from fault
 
 
 def describe(events: Events, path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from showercal.errors import ExportError, nearest
 from showercal.export import Exported, export_method
+from showercal.studies._fits import fits_of
 from showercal.studies._run import Run, parts_of
 
 
@@ -25,7 +26,7 @@ def export_run(
 
     Args:
         run: The run.
-        name: The method.
+        name: The method, or one of its fits with or without pretraining, e.g. ``convnet@pretrained-1000``.
         path: The file.
         n_events: How many test events, at most.
         overwrite: Whether a file that is there may be replaced.
@@ -36,15 +37,15 @@ def export_run(
         ExportError: If there is no such method, the file is there already or has no folder, or the method cannot be
             exported with the same numbers.
     """
-    path, methods = Path(path), run.recipe.methods
-    if name not in methods:
-        raise ExportError(f"{run.folder} has no method {name!r}; {nearest(name, methods)}")
+    path, fits = Path(path), fits_of(run.recipe)
+    if name not in fits:
+        raise ExportError(f"{run.folder} has no method {name!r}; {nearest(name, fits)}")
     if path.is_file() and not overwrite:
         raise ExportError(f"{path} is there already; choose another --out, or replace it with --overwrite")
     energy_range = run.energy_range(name)
     events = parts_of(run).test[:n_events]
     calibration = run.calibration(name)
-    say(f"{methods[name].label}: exporting, then comparing on {len(events):,} test events")
+    say(f"{fits[name].label}: exporting, then comparing on {len(events):,} test events")
     return export_method(
         run.method(name),
         path,
@@ -52,7 +53,7 @@ def export_run(
         bias=calibration.bias,
         recalibration=calibration.width,
         name=name,
-        label=methods[name].label,
+        label=fits[name].label,
         study=run.recipe.name,
         energy_range=energy_range,
     )

@@ -123,7 +123,7 @@ def _rows(recipe: Recipe, energy_true: FloatArray, arrays: Mapping[str, MethodAr
         energy_true,
         arrays,
         recipe.reference,
-        _binning(options),
+        binning_of(options),
         n_bootstrap=options.n_bootstrap,
         seed=options.seed,
     )
@@ -137,7 +137,7 @@ def check_evaluation(recipe: Recipe, test: Events) -> None:
         DataError: If no test event lies in them, or one has energy 0, for which the response is undefined.
     """
     options, truth = recipe.evaluation, test.energy_true
-    bins = _binning(options)
+    bins = binning_of(options)
     if not any(len(group) for group in bins.groups(truth)):
         raise DataError(
             f"no test event lies in the bins, {options.low:g} to {options.high:g} GeV; the truth runs from "
@@ -150,6 +150,7 @@ def check_evaluation(recipe: Recipe, test: Events) -> None:
         )
 
 
-def _binning(options: EvaluationConfig) -> Binning:
+def binning_of(options: EvaluationConfig) -> Binning:
+    """The bins of a study."""
     make = Binning.uniform if options.spacing == "uniform" else Binning.logarithmic
     return make(options.low, options.high, options.n_bins)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from showercal.errors import RecipeError, nearest
-from showercal.training import MethodConfig
+from showercal.simulation import ParticleGun, parse_spectrum
+from showercal.training import CosineSchedule, MethodConfig, ScheduleConfig
 
 _STUDIES = Path(__file__).parent / "recipes"
 
@@ -54,6 +56,32 @@ class SplitConfig(_Options):
         return self
 
 
+class GunConfig(_Options):
+    """What was shot at the calorimeter.
+
+    Args:
+        particle: Its name, e.g. ``e-``.
+        energy: Kinetic energy in GeV, in quotes: ``"5"``, flat ``"0:10"``, ... as ``showercal simulate`` takes it.
+        position: Half widths (x, y) of the uniform impact point, [mm]; None for those of the detector.
+    """
+
+    particle: str
+    energy: str
+    position: tuple[float, float] | None = None
+
+    @field_validator("energy", mode="before")
+    @classmethod
+    def _is_text(cls, value: Any) -> Any:
+        if not isinstance(value, str):  # to YAML 1:10 is a number, 70
+            raise ValueError('put it in quotes: energy: "0:10"')  # noqa: TRY004  (the only fault that Pydantic tells)
+        return value
+
+    @model_validator(mode="after")
+    def _can_shoot(self) -> Self:
+        ParticleGun(self.particle, parse_spectrum(self.energy), *(self.position or ()))
+        return self
+
+
 class DataConfig(_Options):
     """Where the events come from.
 
@@ -62,6 +90,7 @@ class DataConfig(_Options):
         events: Path of a file or folder of events.
         mapping: How to read foreign files; None for folders that showercal wrote.
         limit: Take only the first events.
+        gun: What was shot, for events that do not say so themselves; only a pretraining needs it.
         split: Into train, validation and test.
     """
 
@@ -69,6 +98,7 @@ class DataConfig(_Options):
     events: str | None = None
     mapping: str | None = None
     limit: int | None = Field(default=None, ge=50)
+    gun: GunConfig | None = None
     split: SplitConfig = SplitConfig()
 
 
@@ -122,6 +152,111 @@ class EvaluationConfig(_Options):
     display_energies: tuple[float, ...] = ()
 
 
+class SimulatedConfig(_Options):
+    """Events made for the pretraining: the detector of the study, and what was shot at it in the study.
+
+    Args:
+        backend: The simulator.
+        n_events: How many.
+        seed: The same seed gives the same events.
+        cut, birks, time_cut: What is seen, as of ``showercal simulate``; None for what the events of the study say, and
+            the simulator's default where they say nothing.
+    """
+
+    kind: Literal["simulated"] = "simulated"
+    backend: str = "fast"
+    n_events: int = Field(default=300_000, ge=50)
+    seed: int = Field(default=1001, ge=0)
+    cut: float | None = None
+    birks: float | None = None
+    time_cut: float | None = None
+
+    @property
+    def description(self) -> str:
+        """What they are, for readers."""
+        return f"{self.n_events:,} events by the simulator {self.backend}"
+
+
+class StoredConfig(_Options):
+    """Events for the pretraining that are there already, of the detector of the study.
+
+    Args:
+        path: A file or folder.
+        mapping: How to read foreign files; None for folders that showercal wrote.
+        limit: Take only the first events.
+    """
+
+    kind: Literal["stored"] = "stored"
+    path: str
+    mapping: str | None = None
+    limit: int | None = Field(default=None, ge=50)
+
+    @property
+    def description(self) -> str:
+        """What they are, for readers."""
+        return f"the events of {Path(self.path).name}"
+
+    @property
+    def data(self) -> DataConfig:
+        """The same as options of a study."""
+        return DataConfig(events=self.path, mapping=self.mapping, limit=self.limit)
+
+
+class FineTuneConfig(_Options):
+    """How a pretrained network is trained on, from its weights and with its scales.
+
+    The weights are to be mended, not found: a long training on few events forgets what the others have taught.
+
+    Args:
+        learning_rate: As a share of the method's own.
+        epochs: At most.
+        least_steps: Epochs are added until a training with few events makes so many steps.
+        schedule: Of the learning rate.
+        patience: Epochs without a better validation loss before stopping; None for the method's own.
+    """
+
+    learning_rate: float = Field(default=0.3, gt=0)
+    epochs: int = Field(default=10, ge=1)
+    least_steps: int = Field(default=200, ge=0)
+    schedule: ScheduleConfig = CosineSchedule()
+    patience: int | None = Field(default=None, ge=1)
+
+
+class PretrainConfig(_Options):
+    """Training on other events first, and what it is worth against the number of the study's own.
+
+    Every network is trained on the other events, then trained on with some of the study's; and from scratch with the
+    same. Methods that are no networks cannot be trained on: they are fitted to the other events, and to the study's.
+
+    Args:
+        events: The other events.
+        validation: Share of the other events that decides which epoch is kept.
+        epochs: Of the pretraining; None for each method's own.
+        methods: Which methods; None for all. The reference, and what others start from, always take part.
+        n_train: How many of the training events of the study are used, rising; 0 for none, ``all`` for all. For fewer
+            than all, the same share of the validation events decides which epoch is kept.
+        least_steps: Epochs are added until a training from scratch with few events makes so many steps.
+        fine_tune: How they are trained on.
+    """
+
+    events: Annotated[SimulatedConfig | StoredConfig, Field(discriminator="kind")] = SimulatedConfig()
+    validation: float = Field(default=0.1, gt=0, lt=1)
+    epochs: int | None = Field(default=None, ge=1)
+    methods: tuple[str, ...] | None = None
+    n_train: tuple[int | Literal["all"], ...] = (0, 1000, 10_000, "all")
+    least_steps: int = Field(default=2000, ge=0)
+    fine_tune: FineTuneConfig = FineTuneConfig()
+
+    @field_validator("n_train", mode="before")
+    @classmethod
+    def _rises(cls, value: Any) -> Any:
+        numbers = [float("inf") if n == "all" else n for n in value] if isinstance(value, list | tuple) else []
+        sound = all(n == float("inf") or (isinstance(n, int) and not isinstance(n, bool) and n >= 0) for n in numbers)
+        if not numbers or not sound or any(a >= b for a, b in pairwise(numbers)):
+            raise ValueError("must be a list of rising numbers of events, at last perhaps all: [0, 1000, 10000, all]")
+        return value
+
+
 class Recipe(_Options):
     """A study.
 
@@ -134,6 +269,7 @@ class Recipe(_Options):
         published_note: What to keep in mind when comparing with published numbers.
         calibration: Bias correction and width.
         evaluation: Bins and errors.
+        pretrain: Training on other events first; None for none.
     """
 
     name: str
@@ -145,6 +281,7 @@ class Recipe(_Options):
     published_note: str = ""
     calibration: CalibrationConfig = CalibrationConfig()
     evaluation: EvaluationConfig
+    pretrain: PretrainConfig | None = None
 
     @model_validator(mode="after")
     def _reference_exists(self) -> Self:
@@ -164,6 +301,22 @@ class Recipe(_Options):
                     f"methods.{name} starts from {start!r}, which is not among the methods before it; {hint}"
                 )
             before.append(name)
+        return self
+
+    @model_validator(mode="after")
+    def _pretrained_are_known(self) -> Self:
+        for name in (self.pretrain and self.pretrain.methods) or ():
+            if name not in self.methods:
+                raise ValueError(
+                    f"pretrain.methods names {name!r}, which is not among the methods; {nearest(name, self.methods)}"
+                )
+        for name, entry in self.methods.items():
+            penalised = getattr(entry.method, "decorrelation", None) is not None
+            if penalised and self.pretrain is not None and self.pretrain.fine_tune.patience is not None:
+                raise ValueError(
+                    f"methods.{name} has a decorrelation and keeps its last epoch, so that pretrain.fine_tune.patience "
+                    "has no meaning: leave it out"
+                )
         return self
 
 

@@ -5,42 +5,53 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
-import showercal
 from showercal.calibration import BiasCorrection, WidthRecalibration
 from showercal.errors import DataError
 from showercal.estimator import Estimator
-from showercal.evaluation import Row
-from showercal.events import OFFSETS, Events
-from showercal.prediction import Prediction, from_arrays
+from showercal.evaluation import Row, TransferRow
+from showercal.events import Events
+from showercal.prediction import Prediction
 from showercal.report import write_report
-from showercal.studies._cache import digest, essence, forget, is_done, mark_done, read_done, write_json
+from showercal.studies._cache import digest, forget, is_done, mark_done, write_json
+from showercal.studies._calibrations import (
+    calibrate,
+    check_calibration,
+    closure_of,
+    correction_of,
+    recalibration_of,
+)
 from showercal.studies._content import report_content
-from showercal.studies._data import Parts, describe, file_hashes, fingerprint, learned, locate, read_events, split
+from showercal.studies._data import Parts, check_fields, describe, file_hashes, fingerprint, locate, read_events, split
+from showercal.studies._fits import (
+    Learning,
+    Say,
+    fit_folder,
+    fit_keys,
+    fits_of,
+    is_fitted,
+    kept_prediction,
+    notes_of,
+    run_fit,
+)
 from showercal.studies._judge import Calibration, Judged, check_evaluation, judge
+from showercal.studies._pretraining import pretraining_events
 from showercal.studies._recipe import DataConfig, Recipe, parse_recipe
-from showercal.training import build_method, load_method
+from showercal.studies._transfer import judge_transfer
+from showercal.training import load_method
 
 _RECIPE_FILE: Final = "recipe.yaml"
 _RESULTS_FILE: Final = "results.json"
 _PRODUCTS: Final = (_RESULTS_FILE, "results.md", "report.html")
-_CORRECTION_FILE: Final = "correction.json"
-_WIDTH_FILE: Final = "width.json"
-_CLOSURE_FILE: Final = "closure.json"
 _PACKAGES: Final = ("showercal", "torch", "lightning", "lightgbm", "numpy", "awkward", "pyarrow", "iminuit")
-FloatArray = NDArray[np.float64]
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,15 @@ class Run:
         return [Row.from_dict(row) for row in self._results()["rows"]]
 
     @property
+    def transfer(self) -> list[TransferRow]:
+        """What the pretraining was worth; empty without one.
+
+        Raises:
+            DataError: If the run is not finished.
+        """
+        return [TransferRow.from_dict(row) for row in self._results().get("transfer", [])]
+
+    @property
     def info(self) -> dict[str, Any]:
         """How the results came to be: command, versions, provenance, timings."""
         info: dict[str, Any] = self._results()["run"]
@@ -94,16 +114,15 @@ class Run:
 
     def method(self, name: str) -> Estimator:
         """A fitted method of the run."""
-        return load_method(_method_folder(self, name) / "model")
+        return load_method(fit_folder(self.folder, name) / "model")
 
     def correction(self, name: str) -> BiasCorrection:
         """The bias correction of a method, fitted on the validation events of the run."""
-        return BiasCorrection.from_dict(json.loads((_method_folder(self, name) / _CORRECTION_FILE).read_text()))
+        return correction_of(self.folder, name)
 
     def recalibration(self, name: str) -> WidthRecalibration | None:
         """The recalibration of the width of a method, fitted as the bias correction was; None where there is none."""
-        path = _method_folder(self, name) / _WIDTH_FILE
-        return WidthRecalibration.from_dict(json.loads(path.read_text())) if path.is_file() else None
+        return recalibration_of(self.folder, name)
 
     def energy_range(self, name: str) -> tuple[float, float]:
         """Lowest and highest true energy of the events that a method learned from, [GeV].
@@ -111,7 +130,7 @@ class Run:
         Raises:
             DataError: If the method is not fitted, or was fitted by a version that did not keep it.
         """
-        notes = _notes(self, name)
+        notes = notes_of(self.folder, name)
         if "energy_range" not in notes:
             raise DataError(
                 f"{self.folder} does not say which energies {name!r} learned from: it was run by an earlier version; "
@@ -169,31 +188,43 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     timings: dict[str, float] = {}
     with timed(timings, "read events"):
         source = fingerprint(recipe.data)
-        keys = {name: _method_key(recipe, name, source) for name in recipe.methods}
+        other = None
+        if recipe.pretrain is not None:
+            other = pretraining_events(recipe, recipe.pretrain, folder / "pretraining")
+        keys = fit_keys(recipe, source, None if other is None else other.key)
         key = digest(keys, recipe.model_dump(mode="json"))
         complete = is_done(folder, key) and all((folder / product).is_file() for product in _PRODUCTS)
-        if complete and all(_is_fitted(run, name, keys[name]) for name in keys):
+        if complete and all(is_fitted(folder, name, keys[name]) for name in keys):
             say(f"{folder} holds this run already: nothing to do")
             return run
         events = read_events(recipe.data)
         parts = split(events, recipe.data.split)
     sizes = (f"{len(part):,} {name}" for name, part in vars(parts).items())
     say(f"{len(events):,} events: {', '.join(sizes)}")
-    _check_fields(recipe, events)
-    _check_calibration(recipe, parts.validation)
+    check_fields(recipe, events)
+    check_calibration(recipe, parts.validation)
     check_evaluation(recipe, parts.test)
+    learning = Learning(recipe, parts, other)
+    learning.check()
     forget(folder)
     (folder / _RESULTS_FILE).unlink(missing_ok=True)  # of an earlier recipe
     text = yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _RECIPE_FILE).write_text(text)
-    for name, entry in recipe.methods.items():
-        _fit(run, name, keys[name], parts, say)
-        timings[f"fit {entry.label}"] = round(read_done(_method_folder(run, name))["fit_seconds"], 3)
+    fits = fits_of(recipe)
+    missing = [name for name, fit in fits.items() if fit.is_pretraining and not is_fitted(folder, name, keys[name])]
+    if recipe.pretrain is not None and missing:
+        say(f"Pretraining on {recipe.pretrain.events.description}")
+        with timed(timings, "pretraining events"):
+            learning.prepare_pretraining()
+    for fit in fits.values():
+        run_fit(folder, recipe, fit, keys[fit.name], learning, say)
+        timings[f"fit {fit.label}"] = round(notes_of(folder, fit.name)["fit_seconds"], 3)
     with timed(timings, "calibrate and evaluate"):
         judged = _calibrate_and_judge(run, parts, say)
+        transfer = judge_transfer(folder, recipe, parts, say)
     described = Source(source, file_hashes(recipe.data), describe(events, locate(recipe.data)))
-    _write(run, folder, judged, described, command, timings)
+    _write(run, folder, judged, described, command, timings, transfer=transfer)
     mark_done(folder, key)
     return run
 
@@ -251,7 +282,8 @@ def render_report(run: Run, *, say: Say = lambda _: None) -> Path:
     info, parts = run.info, parts_of(run)
     judged = _calibrate_and_judge(run, parts, say)
     source = Source(info["events"], tuple(info["files"]), info["provenance"])
-    _write(run, run.folder, judged, source, info["command"], info["timings"], made_with=info["versions"])
+    transfer = judge_transfer(run.folder, run.recipe, parts, say)
+    _write(run, run.folder, judged, source, info["command"], info["timings"], "", info["versions"], transfer)
     return run.folder / "report.html"
 
 
@@ -266,159 +298,18 @@ def parts_of(run: Run) -> Parts:
     return split(read_events(run.recipe.data), run.recipe.data.split)
 
 
-def _method_folder(run: Run, name: str) -> Path:
-    return run.folder / "methods" / name
-
-
-def _method_key(recipe: Recipe, name: str, source: str) -> str:
-    """Hash of all that decides a fitted method: version, events, split, options, and the method it starts from."""
-    method = recipe.methods[name].method
-    start = _start_of(recipe, name)
-    return digest(
-        showercal.__version__,
-        source,
-        essence(recipe.data.split),
-        essence(method),
-        None if start is None else _method_key(recipe, start, source),
-    )
-
-
-def _start_of(recipe: Recipe, name: str) -> str | None:
-    start: str | None = getattr(recipe.methods[name].method, "start_from", None)
-    return start
-
-
-def _fit(run: Run, name: str, key: str, parts: Parts, say: Say) -> None:
-    """Train one method and keep its predictions of validation and test events."""
-    entry, folder = run.recipe.methods[name], _method_folder(run, name)
-    train, validation = (learned(events, run.recipe.data.split) for events in (parts.train, parts.validation))
-    energy_range = float(train.energy_true.min()), float(train.energy_true.max())
-    if is_done(folder, key):
-        say(f"{entry.label}: done before")
-        if not _is_fitted(run, name, key):
-            mark_done(folder, key, {**read_done(folder), "energy_range": energy_range})
-        return
-    forget(folder)
-    say(f"{entry.label}: fitting")
-    start = time.perf_counter()
-    begin = _start_of(run.recipe, name)
-    method = build_method(entry.method, None if begin is None else run.method(begin))
-    method.fit(train, validation, folder / "work")
-    seconds = time.perf_counter() - start
-    method.save(folder / "model")
-    # a resumed training has spent more than this call
-    seconds = max(seconds, sum(row["seconds"] for row in getattr(method, "history_", [])))
-    notes: dict[str, Any] = {
-        "fit_seconds": seconds,
-        "n_parameters": method.n_parameters,
-        "n_train": len(train),
-        "energy_range": energy_range,
-    }
-    for part, events in (("validation", parts.validation), ("test", parts.test)):
-        prediction = method.predict(events)
-        save_file(prediction.arrays(), folder / f"{part}.safetensors")
-        notes["family"] = prediction.family
-    mark_done(folder, key, notes)
-
-
-def _is_fitted(run: Run, name: str, key: str) -> bool:
-    """Whether a method is fitted for these inputs, and what it learned from is noted."""
-    notes = read_done(_method_folder(run, name))
-    return notes.get("key") == key and "energy_range" in notes
-
-
-def _notes(run: Run, name: str) -> dict[str, Any]:
-    """What was noted when a method was fitted."""
-    notes = read_done(_method_folder(run, name))
-    if not notes:
-        raise DataError(f"method {name!r} of {run.folder} is not fitted: run the study again to go on")
-    return notes
-
-
-def _prediction(run: Run, name: str, part: str) -> Prediction:
-    family = _notes(run, name)["family"]
-    return from_arrays(family, load_file(_method_folder(run, name) / f"{part}.safetensors"))
-
-
-def _bias_correction(recipe: Recipe) -> BiasCorrection:
-    options = recipe.calibration
-    return BiasCorrection(options.form, statistic=options.statistic, n_bins=options.n_bins)
-
-
-def _check_fields(recipe: Recipe, events: Events) -> None:
-    """Find out before the training whether the events hold what all methods see.
-
-    Raises:
-        DataError: If a field is missing.
-    """
-    for name, entry in recipe.methods.items():
-        for field in entry.method.fields:
-            try:
-                if field != OFFSETS:
-                    events.field(field)
-            except DataError as fault:
-                raise DataError(f"methods.{name}: {fault}") from fault
-
-
-def _check_calibration(recipe: Recipe, validation: Events) -> None:
-    """Find out before the training whether the validation events can carry the bias correction.
-
-    Raises:
-        DataError: If not even exact predictions can be corrected.
-    """
-    truth = validation.energy_true
-    try:
-        _bias_correction(recipe).fit(truth, truth)
-    except DataError as fault:
-        n_bins, part = recipe.calibration.n_bins, recipe.data.split.validation
-        raise DataError(
-            f"{fault} (calibration.n_bins is {n_bins}; data.split.validation = {part:g} gives {len(truth)} events)"
-        ) from fault
-
-
 def _calibrate_and_judge(run: Run, parts: Parts, say: Say) -> Judged:
     """Fit the calibrations on the validation events and judge the test events."""
-    raw, calibrations = {}, {}
-    for name, entry in run.recipe.methods.items():
-        validation, folder = _prediction(run, name, "validation"), _method_folder(run, name)
-        truth = parts.validation.energy_true
-        try:
-            correction = _bias_correction(run.recipe).fit(truth, validation)
-        except DataError as fault:
-            raise DataError(f"{entry.label} cannot be corrected (calibration.form): {fault}") from fault
-        write_json(folder / _CORRECTION_FILE, correction.to_dict())
-        try:
-            recalibration = _recalibration(run.recipe, truth, correction.apply(validation))
-        except DataError as fault:
-            raise DataError(
-                f"the width of {entry.label} cannot be recalibrated (calibration.width): {fault}"
-            ) from fault
-        (folder / _WIDTH_FILE).unlink(missing_ok=True)
-        if recalibration is not None:
-            write_json(folder / _WIDTH_FILE, recalibration.to_dict())
-        calibrations[name] = Calibration(correction, recalibration)
-        (folder / _CLOSURE_FILE).unlink(missing_ok=True)
-        try:
-            # not with the bins of the recipe: strict means the same in all studies
-            closure = BiasCorrection("spline").fit(truth, validation)
-        except DataError as fault:
-            say(f"{entry.label}: no strict correction, so it is left out of the columns named strict: {fault}")
-        else:
-            write_json(folder / _CLOSURE_FILE, closure.to_dict())
-        raw[name] = _prediction(run, name, "test")
+    fits, truth = fits_of(run.recipe), parts.validation.energy_true
+    calibrations = {name: calibrate(run.folder, run.recipe, fits[name], truth, say) for name in run.recipe.methods}
+    raw = {name: kept_prediction(run.folder, name, "test") for name in run.recipe.methods}
     return judge(run.recipe, parts.test, raw, calibrations, _closures(run))
-
-
-def _recalibration(recipe: Recipe, energy_true: FloatArray, corrected: Prediction) -> WidthRecalibration | None:
-    """The fitted recalibration of the width, where the recipe wants one and there is a width."""
-    form = recipe.calibration.width
-    return None if form == "none" or not corrected.has_width else WidthRecalibration(form).fit(energy_true, corrected)
 
 
 def _closures(run: Run) -> dict[str, BiasCorrection]:
     """The strict corrections of the methods that have one."""
-    paths = {name: _method_folder(run, name) / _CLOSURE_FILE for name in run.recipe.methods}
-    return {n: BiasCorrection.from_dict(json.loads(p.read_text())) for n, p in paths.items() if p.is_file()}
+    found = {name: closure_of(run.folder, name) for name in run.recipe.methods}
+    return {name: closure for name, closure in found.items() if closure is not None}
 
 
 def _write(
@@ -430,6 +321,7 @@ def _write(
     timings: dict[str, float],
     note: str = "",
     made_with: Mapping[str, str] | None = None,
+    transfer: Sequence[TransferRow] = (),
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rows = [*judged.rows, *_fit_rows(run)]
@@ -442,14 +334,17 @@ def _write(
         "versions": dict(made_with or versions()),
         "timings": timings,
     }
-    write_json(folder / _RESULTS_FILE, {"run": info, "rows": [row.to_dict() for row in rows]})
-    write_report(report_content(run, judged, rows, info, note), folder)
+    results: dict[str, Any] = {"run": info, "rows": [row.to_dict() for row in rows]}
+    if transfer:
+        results["transfer"] = [row.to_dict() for row in transfer]
+    write_json(folder / _RESULTS_FILE, results)
+    write_report(report_content(run, judged, rows, info, note, transfer), folder)
 
 
 def _fit_rows(run: Run) -> Iterator[Row]:
     """What the fits cost."""
     for name in run.recipe.methods:
-        notes = read_done(_method_folder(run, name))
+        notes = notes_of(run.folder, name)
         numbers = {"fit_seconds": notes["fit_seconds"], "n_parameters": notes["n_parameters"]}
         speed = getattr(run.method(name), "train_events_per_s", None)
         if speed is not None:

@@ -1,12 +1,13 @@
 """Training: one loop for all networks, on Lightning; resumes after a kill to the same result."""
 
-from showercal.training._config import AugmentationConfig, ScheduleConfig, TrainingConfig
+from showercal.training._config import AugmentationConfig, CosineSchedule, ScheduleConfig, TrainingConfig
 from showercal.training._methods import METHODS, MethodConfig, build_method, load_method
 from showercal.training._regressor import NetworkMethodConfig, NetworkRegressor
 
 __all__ = [
     "METHODS",
     "AugmentationConfig",
+    "CosineSchedule",
     "MethodConfig",
     "NetworkMethodConfig",
     "NetworkRegressor",

@@ -26,13 +26,17 @@ METHODS: Final[Mapping[str, type[Estimator]]] = {
 
 
 def build_method(
-    config: StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig, start: Estimator | None = None
+    config: StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig,
+    start: Estimator | None = None,
+    *,
+    fine_tune: bool = False,
 ) -> Estimator:
     """The unfitted method of a configuration.
 
     Args:
         config: Options.
-        start: The fitted method that ``start_from`` names.
+        start: The fitted method that ``start_from`` names, or that is trained on.
+        fine_tune: Whether that is trained on with all its scales (see `NetworkRegressor`).
 
     Raises:
         RecipeError: If that is no network.
@@ -41,7 +45,7 @@ def build_method(
         return METHODS[config.kind](config)  # type: ignore[call-arg]
     if not isinstance(config, NetworkMethodConfig) or not isinstance(start, NetworkRegressor):
         raise RecipeError(f"only a network can start from a network; got {config.kind} from {type(start).__name__}")
-    return NetworkRegressor(config, start=start)
+    return NetworkRegressor(config, start=start, fine_tune=fine_tune)
 
 
 def load_method(folder: Path) -> Estimator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -154,6 +155,9 @@ class NetworkRegressor(Estimator):
     Args:
         config: Options.
         start: Fitted method whose weights this one starts from, where the options name one in ``start_from``.
+        fine_tune: Train ``start`` on instead, whatever ``start_from`` says: the scales of features and energies stay
+            those it learned, so that before the first step the answers are its answers. Scales of the new events would
+            change what the weights see, and those of a few events are poorly known.
         progress: Whether to show a bar.
 
     Attributes:
@@ -161,10 +165,16 @@ class NetworkRegressor(Estimator):
     """
 
     def __init__(
-        self, config: NetworkMethodConfig, *, start: NetworkRegressor | None = None, progress: bool = True
+        self,
+        config: NetworkMethodConfig,
+        *,
+        start: NetworkRegressor | None = None,
+        fine_tune: bool = False,
+        progress: bool = True,
     ) -> None:
         self.config = config
         self.start = start
+        self.fine_tune = fine_tune
         self.progress = progress
 
     def fit(self, train: Events, validation: Events, workspace: Path | None = None) -> Self:
@@ -172,23 +182,17 @@ class NetworkRegressor(Estimator):
 
         Raises:
             TrainingError: If the loss stops being finite.
-            RecipeError: If the method to start from is missing or has other features or layers.
+            RecipeError: If the method to start from, or to train on, is missing or has other features or layers.
             KeyboardInterrupt: On Ctrl-C; with a workspace no finished epoch is lost.
         """
         keep_freed_memory()
         options = self.config.training
-        self.extractor_ = FeatureExtractor(self.config.features)
-        columns = self.extractor_.fit_transform(train)
-        if options.augmentation is not None:
-            _check_square(self.extractor_)
         energy = train.energy_true
         with torch.random.fork_rng():
             torch.manual_seed(generator("weights", options.seed).initial_seed())
-            self.network_ = build_network(
-                self.config.network, self.extractor_.shapes(), float(energy.mean()), float(energy.std())
-            )
-            if self.config.start_from is not None:
-                self._take_weights(self.config.start_from)
+            columns = self._take_all(train) if self.fine_tune else self._begin(train)
+            if options.augmentation is not None:
+                _check_square(self.extractor_)
             decorrelation = None
             if self.config.decorrelation is not None:
                 decorrelation = build_decorrelation(self.config.decorrelation, torch.from_numpy(energy))
@@ -295,6 +299,31 @@ class NetworkRegressor(Estimator):
         method.history_, method.n_train_ = learned["history"], learned["n_train"]
         return method
 
+    def _begin(self, train: Events) -> Columns:
+        """A new network with scales of its own; and the features of the training events."""
+        self.extractor_ = FeatureExtractor(self.config.features)
+        columns, energy = self.extractor_.fit_transform(train), train.energy_true
+        self.network_ = build_network(
+            self.config.network, self.extractor_.shapes(), float(energy.mean()), float(energy.std())
+        )
+        if self.config.start_from is not None:
+            self._take_weights(self.config.start_from)
+        return columns
+
+    def _take_all(self, train: Events) -> Columns:
+        """The network and the features that are trained on, with all their scales; and those of the training events."""
+        if self.start is None:
+            raise RecipeError("a fine-tuning needs the method to train on: NetworkRegressor(config, start=...)")
+        check_fitted(self.start, "network_")
+        theirs, ours = self.start.config, self.config
+        if (theirs.features, theirs.network) != (ours.features, ours.network):
+            raise RecipeError(
+                "a fine-tuning keeps features and network of the method that is trained on; got others for it"
+            )
+        self.extractor_ = self.start.extractor_
+        self.network_ = copy.deepcopy(self.start.network_).train()
+        return self.extractor_.transform(train)
+
     def _take_weights(self, name: str) -> None:
         """Start from the weights of another method; of a head with other outputs, those that both have."""
         if self.start is None:
@@ -337,6 +366,9 @@ class NetworkRegressor(Estimator):
         """Short hash of all that decides the result, so that a checkpoint of something else is not taken up."""
         options = [self.config.model_dump(mode="json"), self.extractor_.state()]
         digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+        if self.start is not None:
+            for weights in self.network_.state_dict().values():
+                digest.update(weights.cpu().numpy().tobytes())
         for part in parts:
             arrays = [part.energy_true, *(array for column in part.columns.values() for array in vars(column).values())]
             for array in arrays:
