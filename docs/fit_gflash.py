@@ -30,10 +30,11 @@ from showercal.events import Events
 from showercal.features import shower_hits, shower_shapes
 from showercal.readers import open_any
 from showercal.simulation.fast._cells import new_cells
-from showercal.simulation.fast._engine import Block, World, build_world, simulate_block
+from showercal.simulation.fast._engine import Block, World, simulate_block
 from showercal.simulation.fast._gflash_tables import FITTED, GflashConstants, build_gflash
 from showercal.simulation.fast._options import EM_MODELS, FastOptions
 from showercal.simulation.fast._stack import ELECTRON, new_stack
+from showercal.simulation.fast._world import build_world
 
 FloatArray = NDArray[np.float64]
 BINS = ((0.5, 1.0), (1.0, 2.0), (2.0, 4.0), (4.0, 7.0), (7.0, 10.0))  # [GeV]

@@ -20,9 +20,10 @@ from showercal.simulation._particles import PARTICLES
 from showercal.simulation._primaries import Primaries
 from showercal.simulation._showers import Showers
 from showercal.simulation.fast._cells import new_cells
-from showercal.simulation.fast._engine import LAST_KIND, Block, World, build_world, simulate_block
+from showercal.simulation.fast._engine import LAST_KIND, Block, World, simulate_block
 from showercal.simulation.fast._options import FastOptions
 from showercal.simulation.fast._stack import new_stack
+from showercal.simulation.fast._world import build_world
 
 _EVENTS_PER_CALL: Final = 100  # a compiled call cannot be interrupted: this many are well below a second
 
@@ -61,7 +62,7 @@ class FastBackend(Backend):
         on_events: Callable[[int], None],
     ) -> Generator[tuple[Chunk, Showers]]:
         del log_folder  # threads say nothing
-        shooter = FastShooter(task, self.options)
+        shooter = FastShooter(task, self.options, threads=workers)
         with ThreadPoolExecutor(workers) as pool:
             pending: deque[tuple[Chunk, list[Future[Block]]]] = deque()
             waiting = deque(chunks)
@@ -87,12 +88,13 @@ class FastShooter:
     Args:
         task: Where, and what may come.
         options: Cuts and what is seen.
+        threads: At once, while a library of small showers is made.
 
     Raises:
         SimulationError: If the simulator knows no showers of one of the particles.
     """
 
-    def __init__(self, task: ShowerTask, options: FastOptions) -> None:
+    def __init__(self, task: ShowerTask, options: FastOptions, threads: int = 1) -> None:
         unknown = [name for name in task.source.particles if PARTICLES.index(name) > LAST_KIND]
         if unknown:
             raise SimulationError(
@@ -100,7 +102,7 @@ class FastShooter:
                 f"{', '.join(PARTICLES[: LAST_KIND + 1])}: use --backend geant4"
             )
         self.counts_tracks = options.counts_tracks(task.calorimeter)
-        self._world: World = build_world(task.calorimeter, options)
+        self._world: World = build_world(task.calorimeter, options, threads)
         self._n_cells = task.calorimeter.n_cells
         self._space = threading.local()
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._records import new_record
 
 # Sums of an event, by place in `Cells.sums`, [MeV].
 ACTIVE: Final = 0  # deposited in active material, before Birks' law and the time cut
@@ -29,24 +30,43 @@ CELL: Final = np.dtype(
 )
 
 
+# Pieces of tracks in active layers, one after another, as `record_pieces` asks for them: where each begins and ends.
+MAX_PIECES: Final = 1 << 14
+PIECES: Final = np.dtype(
+    [
+        ("is_on", np.int64),
+        ("size", np.int64),
+        ("track", np.int64, MAX_PIECES),
+        ("layer", np.int64, MAX_PIECES),
+        ("place", np.float64, (MAX_PIECES, 4)),  # x and y of its begin, x and y of its end, [mm]
+        ("seen", np.float64, MAX_PIECES),  # [MeV]
+    ],
+    align=True,
+)
+
+
 class Cells(NamedTuple):
     """Cells of one event, kept dense because a shower comes back to the same cells; only touched ones are reset.
 
     Attributes:
         data: Records of layout `CELL`, shape (n_cells + 1,); the touched ones form a chain that begins at the last one.
         sums: Where the energy went, shape (N_SUMS,), [MeV].
+        pieces: Takes what the cells would see, piece by piece, when it is on: a record of layout `PIECES`.
     """
 
     data: NDArray[Any]
     sums: NDArray[np.float64]
+    pieces: Any
 
 
-def new_cells(n_cells: int) -> Cells:
-    """Empty cells."""
+def new_cells(n_cells: int, *, record_pieces: bool = False) -> Cells:
+    """Empty cells; with ``record_pieces`` they stay empty and pieces of tracks are kept instead."""
     data = np.zeros(n_cells + 1, CELL)
     data["last_track"] = -1
     data["previous"] = -1
-    return Cells(data, np.zeros(N_SUMS))
+    pieces = new_record(PIECES)
+    pieces.is_on = record_pieces
+    return Cells(data, np.zeros(N_SUMS), pieces)
 
 
 @compiled
@@ -68,6 +88,7 @@ def clear(cells):
         cell = following
     cells.data[anchor].previous = -1
     cells.sums[:] = 0.0
+    cells.pieces.size = 0
 
 
 @compiled
@@ -105,8 +126,27 @@ def deposit_point(medium, cells, slab, x, y, energy, track, time):
     cells.sums[ACTIVE] += energy
     if time > medium.time_cut:
         return
+    if cells.pieces.is_on:
+        _record(cells.pieces, layer, x, y, x, y, energy, track)
+        return
     ix, iy = _column(medium, x, y)
     _add(cells, (layer * medium.n_x + ix) * medium.n_y + iy, energy, track)
+
+
+@compiled
+def _record(pieces, layer, x0, y0, x1, y1, seen, track):
+    """Keep a piece of a track, as one with the piece before it where that is of the same track and layer."""
+    n = pieces.size
+    if n > 0 and track != NO_TRACK and pieces.track[n - 1] == track and pieces.layer[n - 1] == layer:
+        n -= 1
+    else:
+        if n >= MAX_PIECES:
+            raise OverflowError("a shower of the library has more pieces of tracks than it can hold")
+        pieces.size = n + 1
+        pieces.track[n], pieces.layer[n], pieces.seen[n] = track, layer, 0.0
+        pieces.place[n, 0], pieces.place[n, 1] = x0, y0
+    pieces.place[n, 2], pieces.place[n, 3] = x1, y1
+    pieces.seen[n] += seen
 
 
 @compiled
@@ -130,6 +170,15 @@ def deposit(medium, cells, slab, x0, y0, z0, x1, y1, z1, energy, track, time):
         length = math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2 + (z1 - z0) ** 2)
         if length > 0.0:
             seen = energy / (1.0 + medium.birks * energy / length)
+    if cells.pieces.is_on:
+        _record(cells.pieces, layer, x0, y0, x1, y1, seen, track)
+        return
+    spread(medium, cells, layer, x0, y0, x1, y1, seen, track)
+
+
+@compiled
+def spread(medium, cells, layer, x0, y0, x1, y1, seen, track):
+    """Seen energy of a piece of a track, shared by the cells of a layer that it crosses."""
     ix, iy = _column(medium, x0, y0)
     ix_end, iy_end = _column(medium, x1, y1)
     base = layer * medium.n_x

@@ -8,7 +8,7 @@ from typing import Final
 from showercal.simulation.fast._cells import ABSORBER, deposit, deposit_point
 from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._em_cross_sections import ELECTRON_MASS
-from showercal.simulation.fast._em_tables import BREMS, KNOCK_ON, LOSS, RANGE, RATE, SCATTER, electron_value
+from showercal.simulation.fast._em_tables import BREMS, KNOCK_ON, LOSS, RANGE, RATE, SCATTER, electron_value, photon_cut
 from showercal.simulation.fast._grid import LOWEST, place
 from showercal.simulation.fast._medium import active_distance
 from showercal.simulation.fast._photons import (
@@ -22,9 +22,11 @@ from showercal.simulation.fast._random import azimuth, exponential, normal, pois
 from showercal.simulation.fast._stack import ELECTRON, PHOTON, POSITRON, push
 from showercal.simulation.fast._vectors import bend, turn
 
-_LOSS_PER_STEP: Final = 0.2  # largest share of the energy that a step may take
+_LOSS_PER_STEP: Final = 0.15  # largest share of the energy that a step may take
 _COARSE_LOSS: Final = 0.4
-_TURN_PER_STEP: Final = 0.25  # largest step in transport lengths
+_TURN_PER_STEP: Final = 0.15  # largest step in transport lengths
+_HARDLY: Final = 1e-3  # mean 1 - cos of a step that needs no hinge: 2.5 degrees ...
+_NOT_AT_ALL: Final = 1e-9  # ... and no turn
 _SMALL_TRANSFER: Final = 0.01  # [MeV]: collisions in thin layers are drawn one by one from here on
 
 
@@ -62,7 +64,9 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
         is_hard = free_paths < rate * length
         if is_hard:
             length = free_paths / rate
-        hinge = uniform(rng) * length
+        # a step that hardly turns needs no hinge
+        turns = length * scatter > _HARDLY
+        hinge = uniform(rng) * length if turns else length
         done, step = 0.0, 2
         for part in range(2):
             piece = hinge if part == 0 else length - hinge
@@ -83,9 +87,13 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
                 step = wall
                 break
             if part == 0:
+                if not turns and length * scatter < _NOT_AT_ALL:
+                    break
                 cosine = _deflection(rng, length * scatter)
                 c, s = azimuth(rng)
                 ux, uy, uz = turn(ux, uy, uz, cosine, c, s)
+                if not turns:
+                    break
         if medium.has_field:
             momentum = math.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
             ux, uy, uz = bend(medium.field, ux, uy, uz, charge, momentum, done)
@@ -206,7 +214,7 @@ def _radiate(em, material, stack, rng, energy, x, y, z, ux, uy, uz, time):
     formula (SLAC-265 eq. 2.7.7).
     """
     total = energy + ELECTRON_MASS
-    cut = em.photon_cut[material]
+    cut = photon_cut(energy)
     if energy <= cut:
         return energy, ux, uy, uz
     scale, log_term = em.screening[material, 0], em.screening[material, 1] + em.screening[material, 2]

@@ -81,7 +81,7 @@ def mean_coulomb_correction(material: Material) -> float:
     return float(np.average([coulomb_correction(z) for z in atoms], weights=weights))
 
 
-def bremsstrahlung(kinetic: FloatArray, cut: float, material: Material) -> tuple[FloatArray, FloatArray]:
+def bremsstrahlung(kinetic: FloatArray, cut: FloatArray | float, material: Material) -> tuple[FloatArray, FloatArray]:
     """`uncorrected_bremsstrahlung` brought to the radiative loss of Seltzer and Berger."""
     hard, soft = uncorrected_bremsstrahlung(kinetic, cut, material)
     factor = radiative_correction(kinetic, screening_numbers(material)[0] ** 3)
@@ -100,23 +100,26 @@ def bremsstrahlung_shape(total_energy: FloatArray, photon: FloatArray, material:
     return np.where(rest > ELECTRON_MASS, np.maximum(shape, 0.0), 0.0)
 
 
-def uncorrected_bremsstrahlung(kinetic: FloatArray, cut: float, material: Material) -> tuple[FloatArray, FloatArray]:
+def uncorrected_bremsstrahlung(
+    kinetic: FloatArray, cut: FloatArray | float, material: Material
+) -> tuple[FloatArray, FloatArray]:
     """Photons above the cut per path, and energy loss to photons below it.
 
     Args:
         kinetic: Kinetic energies, shape (N,), [MeV].
-        cut: Photon energy, [MeV].
+        cut: Photon energy, one or of shape (N,), [MeV].
         material: The medium.
 
     Returns:
         (Sigma [1/mm], loss [MeV/mm]), shapes (N,).
     """
     nodes, weights = np.polynomial.legendre.leggauss(48)
+    cut = np.broadcast_to(cut, kinetic.shape)
     energy = kinetic[:, None] + ELECTRON_MASS
     strength = radiator_strength(material)
     # above the cut in ln k, below it in k
     span = np.log(np.maximum(kinetic / cut, 1.0))[:, None]
-    photon = cut * np.exp(span * (nodes + 1) / 2)
+    photon = cut[:, None] * np.exp(span * (nodes + 1) / 2)
     hard = strength * np.sum(weights * bremsstrahlung_shape(energy, photon, material), axis=1) * span[:, 0] / 2
     top = np.minimum(cut, kinetic)[:, None]
     soft_photon = top * (nodes + 1) / 2

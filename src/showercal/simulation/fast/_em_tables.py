@@ -20,7 +20,7 @@ FloatArray = NDArray[np.float64]
 
 # Columns of `EM_TABLES`'s electron.
 LOSS: Final = 0  # continuous loss: collisions and photons below the cuts, [MeV/mm]
-RANGE: Final = 1  # of the whole loss, [mm]
+RANGE: Final = 1  # the longest path: until all is lost continuously, [mm]
 RATE: Final = 2  # all discrete processes, [1/mm]
 BREMS: Final = 3  # share of bremsstrahlung in the rate
 KNOCK_ON: Final = 4  # share of bremsstrahlung and knock-on; the rest is annihilation
@@ -30,6 +30,14 @@ ATTENUATION: Final = 0  # [1/mm]
 PAIR: Final = 1  # share of pair production
 COMPTON: Final = 2  # share of pair production and Compton scattering; the rest is the photoelectric effect
 
+# Fitted to Geant4 electrons in the sandwich (docs/fast_simulation.md): one number for all materials and energies.
+_SCATTERING_FIT: Final = 1.15
+# Also fitted: collision loss of electrons in absorbers, against 1 in active material.
+_ABSORBER_STOPPING_FIT: Final = 0.977
+_PHOTON_CUT_LEAST: Final = 0.03  # [MeV]
+_PHOTON_CUT_MOST: Final = 1.0
+_PHOTON_CUT_FROM: Final = 100.0
+_PHOTON_CUT_RISE: Final = 0.004  # per MeV above that
 _BETHE_LOWEST: Final = 1e-3  # [MeV], where integrals of the range begin
 
 
@@ -40,7 +48,6 @@ EM_TABLES: Final = np.dtype(
         ("electron", np.float64, (2, MAX_MATERIALS, N_ENERGIES, 6)),
         ("photon", np.float64, (MAX_MATERIALS, N_ENERGIES, 3)),  # columns ATTENUATION to COMPTON
         ("electron_cut", np.float64, MAX_MATERIALS),  # knock-on electrons are followed from this kinetic energy, [MeV]
-        ("photon_cut", np.float64, MAX_MATERIALS),  # photons are radiated and followed from this energy, [MeV]
         ("screening", np.float64, (MAX_MATERIALS, 3)),  # 136 m / Z^(1/3) [MeV], 4/3 ln Z, 4 f(Z)
         ("collision_strength", np.float64, MAX_MATERIALS),  # 2 pi r_e^2 m n_e, [MeV/mm]
     ],
@@ -62,20 +69,29 @@ def photon_value(em, material, k, f, column):
     return low + f * (em.photon[material, k + 1, column] - low)
 
 
-def build_em_tables(materials: Sequence[Material], *, cut: float, photon_cut: float) -> Any:
+@compiled
+def photon_cut(kinetic):
+    """Photons above are radiated and followed; those below belong to the continuous loss, [MeV].
+
+    Higher for energetic electrons, whose soft photons are many and carry little.
+    """
+    rise = _PHOTON_CUT_RISE * (kinetic - _PHOTON_CUT_FROM)
+    return min(_PHOTON_CUT_LEAST + max(rise, 0.0), _PHOTON_CUT_MOST)
+
+
+def build_em_tables(materials: Sequence[Material], is_active: Sequence[bool], *, cut: float) -> Any:
     """Tables of some materials, a record of layout `EM_TABLES`.
 
     Args:
         materials: In the order of the medium's materials.
+        is_active: Whether a material is seen.
         cut: Production cut of electrons in range, [mm].
-        photon_cut: Of photons, [MeV].
     """
     em = new_record(EM_TABLES)
-    for m, material in enumerate(materials):
+    for m, (material, seen) in enumerate(zip(materials, is_active, strict=True)):
         em.electron_cut[m] = energy_of_range(cut, material)
-        em.photon_cut[m] = photon_cut
         for kind in (ELECTRON, POSITRON):
-            em.electron[kind, m] = _charged(material, em.electron_cut[m], photon_cut, positron=kind == POSITRON)
+            em.electron[kind, m] = _charged(material, em.electron_cut[m], is_active=seen, positron=kind == POSITRON)
         em.photon[m] = _photon(material)
         cube_root, log_term = sections.screening_numbers(material)
         em.screening[m] = (
@@ -98,30 +114,35 @@ def energy_of_range(length: float, material: Material) -> float:
     return float(np.interp(length, _range(material, positron=False), ENERGIES))
 
 
-def _range(material: Material, *, positron: bool) -> FloatArray:
-    """Range of the continuous slowing-down approximation on `ENERGIES`, [mm]."""
+def _range(
+    material: Material, electron_cut: float = np.inf, radiation_cut: float = np.inf, *, positron: bool
+) -> FloatArray:
+    """Path until all energy is lost to transfers below the cuts, on `ENERGIES`, [mm]; without cuts the usual range."""
     fine = np.concatenate([np.geomspace(_BETHE_LOWEST, ENERGIES[0], 40)[:-1], ENERGIES])
-    loss = sections.collision_loss(fine, np.inf, material, positron=positron)
-    loss = loss + sections.bremsstrahlung(fine, np.inf, material)[1]
+    loss = sections.collision_loss(fine, electron_cut, material, positron=positron)
+    loss = loss + sections.bremsstrahlung(fine, radiation_cut, material)[1]
     # 1/loss falls slowly in ln T: trapezes in ln T of T/loss
     steps = np.diff(np.log(fine)) * (fine[1:] / loss[1:] + fine[:-1] / loss[:-1]) / 2
     start = _BETHE_LOWEST / loss[0]
     return np.concatenate([[start], start + np.cumsum(steps)])[-len(ENERGIES) :]
 
 
-def _charged(material: Material, electron_cut: float, photon_cut: float, *, positron: bool) -> FloatArray:
-    hard, soft = sections.bremsstrahlung(ENERGIES, photon_cut, material)
+def _charged(material: Material, electron_cut: float, *, is_active: bool, positron: bool) -> FloatArray:
+    stopping = 1.0 if is_active else _ABSORBER_STOPPING_FIT
+    cuts = np.array([photon_cut(energy) for energy in ENERGIES])
+    hard, soft = sections.bremsstrahlung(ENERGIES, cuts, material)
     knock_on = sections.knock_on(ENERGIES, electron_cut, material, positron=positron)
     flight = sections.annihilation(ENERGIES, material) if positron else np.zeros_like(ENERGIES)
     rate = hard + knock_on + flight
     safe = np.maximum(rate, 1e-300)
     columns = {
-        LOSS: soft + sections.collision_loss(ENERGIES, electron_cut, material, positron=positron),
-        RANGE: _range(material, positron=positron),
+        LOSS: soft + stopping * sections.collision_loss(ENERGIES, electron_cut, material, positron=positron),
+        # the longest path there is: an electron that happens to radiate nothing goes further than the mean
+        RANGE: _range(material, electron_cut, _PHOTON_CUT_LEAST, positron=positron),
         RATE: rate,
         BREMS: hard / safe,
         KNOCK_ON: (hard + knock_on) / safe,
-        SCATTER: sections.inverse_transport_length(ENERGIES, material),
+        SCATTER: _SCATTERING_FIT * sections.inverse_transport_length(ENERGIES, material),
     }
     return np.stack([columns[k] for k in range(len(columns))], axis=-1)
 

@@ -7,22 +7,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from showercal.detectors import BoxCalorimeter
 from showercal.simulation.fast._cells import N_SUMS, clear, first_touched
 from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._electrons import transport_electron
-from showercal.simulation.fast._em_tables import build_em_tables
 from showercal.simulation.fast._gflash import gflash_applies, gflash_shower
-from showercal.simulation.fast._gflash_tables import GFLASH, build_gflash
-from showercal.simulation.fast._medium import build_medium, materials_of, slab_of
-from showercal.simulation.fast._options import FastOptions
-from showercal.simulation.fast._photons import transport_photon
+from showercal.simulation.fast._medium import slab_of
+from showercal.simulation.fast._photons import annihilate_at_rest, transport_photon
 from showercal.simulation.fast._random import seed_state
-from showercal.simulation.fast._records import new_record
-from showercal.simulation.fast._stack import PHOTON, POSITRON
+from showercal.simulation.fast._replay import LIBRARY_HIGHEST, LIBRARY_LOWEST, replay
+from showercal.simulation.fast._stack import ELECTRON, PHOTON, POSITRON
 
 LAST_KIND: Final = PHOTON  # particles up to this kind make showers
-PHOTON_CUT: Final = 0.1  # photons are radiated and followed from this energy, [MeV]
+_ELECTRONS_REPLAYED: Final = 0.5  # [MeV]; slower ones stop within a step or two
 
 FloatArray = NDArray[np.float64]
 
@@ -33,6 +29,7 @@ class World(NamedTuple):
     medium: Any
     em: Any
     gflash: Any
+    library: Any
 
 
 class Block(NamedTuple):
@@ -53,16 +50,6 @@ class Block(NamedTuple):
     sums: FloatArray
 
 
-def build_world(calorimeter: BoxCalorimeter, options: FastOptions) -> World:
-    """Geometry and tables of a calorimeter."""
-    materials = [calorimeter.material(name) for name in materials_of(calorimeter)]
-    return World(
-        build_medium(calorimeter, birks=options.birks, time_cut=options.time_cut),
-        build_em_tables(materials, cut=options.cut, photon_cut=PHOTON_CUT),
-        build_gflash(calorimeter) if options.em_model == "gflash" else new_record(GFLASH),
-    )
-
-
 @compiled
 def shower(world, cells, stack, rng):
     """Follow everything on the stack until it is empty."""
@@ -76,7 +63,17 @@ def shower(world, cells, stack, rng):
         ux, uy, uz = stack.values[n, 5], stack.values[n, 6], stack.values[n, 7]
         slab = slab_of(medium, z)
         track += 1
-        if kind == PHOTON:
+        if (
+            world.library.is_on
+            and kind <= PHOTON
+            and LIBRARY_LOWEST <= energy < LIBRARY_HIGHEST
+            and (kind == PHOTON or energy > _ELECTRONS_REPLAYED)
+        ):
+            if kind == POSITRON:
+                annihilate_at_rest(stack, rng, x, y, z, time)
+                kind = ELECTRON
+            track = replay(medium, world.library, cells, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track)
+        elif kind == PHOTON:
             transport_photon(medium, world.em, cells, stack, rng, slab, energy, x, y, z, ux, uy, uz, time)
         elif kind <= POSITRON and gflash_applies(medium, world.gflash, energy, z, uz):
             gflash_shower(medium, world.gflash, cells, rng, energy, x, y, z, ux, uy, uz, time)

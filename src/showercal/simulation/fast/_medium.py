@@ -33,6 +33,7 @@ MEDIUM: Final = np.dtype(
         # z of the nearest face of an active slab in front of and behind an absorber, infinite where there is none
         ("active_below", np.float64, MAX_SLABS),
         ("active_above", np.float64, MAX_SLABS),
+        ("layer_z", np.float64, MAX_SLABS),  # middle of the active part of each layer
         (
             "is_thin",
             np.int8,
@@ -100,6 +101,7 @@ def build_medium(calorimeter: BoxCalorimeter, *, birks: float = 0.0, time_cut: f
     medium.n_slabs = n_slabs
     medium.z_low[:n_slabs], medium.z_high[:n_slabs] = z_low, z_high
     medium.material[:n_slabs], medium.layer[:n_slabs] = material, layer
+    medium.layer_z[: calorimeter.n_layers] = calorimeter.layer_centre()
     medium.active_below[:n_slabs] = np.maximum.accumulate(np.where(is_active, z_high, -np.inf))
     medium.active_above[:n_slabs] = np.minimum.accumulate(np.where(is_active, z_low, np.inf)[::-1])[::-1]
     medium.is_thin[:n_slabs] = is_active & (np.array(thickness) < _THIN * x0)
