@@ -175,6 +175,29 @@ def test_given_samples_with_other_particles_are_compared(reference: Path, tmp_pa
 
 
 @pytest.mark.usefixtures("no_page")
+def test_particles_simulated_several_times_have_smaller_errors(reference: Path, tmp_path: Path) -> None:
+    once, often = (
+        validate_simulation(
+            BOX, "e-", lambda _: Poisson("copy"), GivenReference(reference, limit=600), tmp_path / str(n), repeat=n
+        )
+        for n in (1, 4)
+    )
+    assert often.content.is_paired
+    assert len(often.content.sample) == 4 * len(often.content.reference)
+    assert once.content.test == often.content.test
+    for a, b in zip(once.content.compared, often.content.compared, strict=True):
+        assert a.metric == b.metric
+        assert a.reference == b.reference
+    layer = next(k for k, one in enumerate(once.content.compared) if (one.metric, one.bin) == ("layer_energy_ratio", 2))
+    errors = [found.content.compared[layer].sample.error for found in (once, often)]
+    assert errors[1] == pytest.approx(errors[0] / 2, rel=0.1)
+    energies = [Events.load(tmp_path / "4" / f"sample-{turn}").energy_true for turn in (1, 3)]
+    np.testing.assert_array_equal(*energies)
+    with pytest.raises(RecipeError, match="at least once; got repeat 0"):
+        validate_simulation(BOX, "e-", lambda _: Poisson(), GivenReference(reference), tmp_path, repeat=0)
+
+
+@pytest.mark.usefixtures("no_page")
 def test_a_reference_is_made_once(tmp_path: Path) -> None:
     made: list[Signal] = []
 

@@ -57,6 +57,9 @@ def validate_simulation(
         float | None,
         typer.Option(help="Leave out deposits later than this, in ns. [default: the reference's, or the table's]"),
     ] = None,
+    repeat: Annotated[
+        int, typer.Option(min=1, help="Simulate the particles so many times: smaller errors of the sample.")
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Of the simulation and of the classifier.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes at once.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Simulate anew what the folder holds.")] = False,
@@ -85,6 +88,7 @@ def validate_simulation(
         given or ReferenceRun(_maker("geant4"), events, energy),
         out or Path("runs") / f"validate-{calorimeter.name}-{particle}",
         signal=signal,
+        repeat=repeat,
         seed=seed,
         workers=workers,
         overwrite=overwrite,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
@@ -14,7 +16,8 @@ from showercal.report.validation._histograms import shape_label
 from showercal.report.validation._panels import whole_numbers
 
 FloatArray = NDArray[np.float64]
-_N_SHOWN = 15
+_N_SHOWN: Final = 15
+_SELDOM: Final = 0.01  # of the events: a few of them would decide the correlations of such a layer
 
 
 def correlation_figure(content: ValidationContent) -> Figure:
@@ -40,10 +43,13 @@ def correlation_figure(content: ValidationContent) -> Figure:
 
 
 def layer_correlation(sample: Observables) -> FloatArray:
-    """Correlations of the energies of the layers over the true energy, shape (L, L); NaN where a layer is dark."""
+    """Correlations of the energies of the layers over the true energy, shape (L, L); NaN for layers seldom lit."""
+    layers = sample.profiles.layers / sample.energy_true[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        matrix = np.corrcoef(sample.profiles.layers / sample.energy_true[:, None], rowvar=False)
-    return np.atleast_2d(np.asarray(matrix, dtype=np.float64))
+        matrix = np.atleast_2d(np.asarray(np.corrcoef(layers, rowvar=False), dtype=np.float64))
+    seldom = (layers > 0).mean(axis=0) < _SELDOM
+    matrix[seldom] = matrix[:, seldom] = np.nan
+    return matrix
 
 
 def importance_figure(content: ValidationContent) -> Figure:

@@ -154,7 +154,7 @@ def _drawings(content: ValidationContent) -> Iterator[tuple[str, str, str, Calla
         "correlation",
         "Correlation of the energies of the layers in both samples, and their difference",
         "Correlation of the energies of two layers, each over the true energy so that the spectrum does not count. "
-        "Grey: a layer that was never lit.",
+        "Grey: a layer that is lit in less than 1 % of the events.",
         lambda: correlation_figure(content),
     )
     yield (

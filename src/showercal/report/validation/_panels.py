@@ -20,6 +20,7 @@ SAMPLE: Final = {"color": PALETTE[0], "marker": "o"}
 REFERENCE: Final = {"color": REFERENCE_COLOUR, "marker": "s", "mfc": "white"}
 _ONE: Final = "#8A9099"
 _BAND: Final = "#E8EEF4"
+_WELL_KNOWN: Final = 0.3  # error of a ratio, above which it does not decide the frame
 _RATIO_REACH: Final = (0.04, 1.0)  # least and largest half height of a ratio panel
 
 
@@ -76,7 +77,7 @@ def draw_ratio(axes: Axes, edges: FloatArray, ratio: Points, bound: float | None
     axes.axhline(1, color=_ONE, lw=0.9, zorder=1)
     if bound is not None:
         axes.axhspan(1 - bound, 1 + bound, color=_BAND, zorder=0)
-    known = np.isfinite(ratio.value) & (ratio.error < 0.5)
+    known = np.isfinite(ratio.value) & (ratio.error > 0) & (ratio.error < _WELL_KNOWN)
     reach = _reach(ratio, known, bound)
     shown = np.where(np.abs(ratio.value - 1) <= reach, ratio.value, np.nan)
     draw_points(axes, edges, Points(shown, np.nan_to_num(ratio.error)), SAMPLE, "")
@@ -96,6 +97,14 @@ def draw_ratio(axes: Axes, edges: FloatArray, ratio: Points, bound: float | None
         )
     axes.set_ylim(1 - reach, 1 + reach)
     axes.set_ylabel("Ratio", loc="center")
+
+
+def logarithmic_frame(axes: Axes, *drawn: Points) -> None:
+    """A logarithmic ordinate around the points; bars that reach 0 have no end there."""
+    values = np.concatenate([points.value[points.value > 0] for points in drawn])
+    axes.set_yscale("log")
+    if len(values):
+        axes.set_ylim(0.4 * values.min(), 2.5 * values.max())
 
 
 def whole_numbers(axis: Axis) -> None:

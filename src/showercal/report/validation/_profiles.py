@@ -19,6 +19,7 @@ from showercal.report.validation._panels import (
     Points,
     draw_points,
     draw_ratio,
+    logarithmic_frame,
     means,
     ratio_panels,
     whole_numbers,
@@ -37,7 +38,7 @@ def layer_figure(content: ValidationContent) -> Figure:
         bottom.set_xlabel("Layer")
         whole_numbers(bottom.xaxis)
 
-    return _in_ranges(content, edges, lambda one: means(one.profiles.layers), finish, bound)
+    return _in_ranges(content, edges, lambda one: means(one.profiles.layers), finish, bound, is_logarithmic=False)
 
 
 def ring_figure(content: ValidationContent) -> Figure:
@@ -50,7 +51,6 @@ def ring_figure(content: ValidationContent) -> Figure:
         return Points(found.value / area, found.error / area)
 
     def finish(top: Axes, bottom: Axes) -> None:
-        top.set_yscale("log")
         top.set_ylabel(r"Mean energy density [MeV / cm$^2$]")
         bottom.set_xlabel("Distance from the impact point [mm]")
 
@@ -64,7 +64,6 @@ def cell_figure(content: ValidationContent) -> Figure:
     first, last = (int(lit[0]), int(lit[-1]) + 1) if len(lit) else (0, len(CELL_EDGES) - 1)
 
     def finish(top: Axes, bottom: Axes) -> None:
-        top.set_yscale("log")
         top.set_ylabel("Lit cells per event and bin")
         bottom.set_xscale("log")
         bottom.set_xlabel("Energy of the cell [MeV]")
@@ -102,6 +101,8 @@ def _in_ranges(
     profile: Callable[[Observables], Points],
     finish: Callable[[Axes, Axes], None],
     bound: float | None = None,
+    *,
+    is_logarithmic: bool = True,
 ) -> Figure:
     ranges = energy_ranges(content)
     with figure_style():
@@ -115,6 +116,8 @@ def _in_ranges(
                 (content.sample_name, SAMPLE, sample),
             ):
                 draw_points(top, edges, points, style, plain_text(name))
+            if is_logarithmic:
+                logarithmic_frame(top, reference, sample)
             finish(top, bottom)
             draw_ratio(bottom, edges, sample.over(reference), bound)
             bottom.set_xlim(edges[0], edges[-1])

@@ -33,7 +33,7 @@ class Pair:
 
     Attributes:
         sample, reference: Their observables.
-        is_paired: Whether event k of both starts from the same particle.
+        is_paired: Whether the sample starts from the particles of the reference, once or several times.
         binning: Bins of the true energy.
     """
 
@@ -63,7 +63,9 @@ def pair(sample: Observables, reference: Observables, binning: Binning) -> Pair:
                 f"have {low:.4g}–{high:.4g} GeV"
             )
         kept.append(one[inside])
-    same = len(kept[0]) == len(kept[1]) and np.allclose(kept[0].energy_true, kept[1].energy_true, rtol=1e-6)
+    ours, theirs = (one.energy_true for one in kept)
+    n_times, rest = divmod(len(ours), len(theirs))
+    same = n_times > 0 and rest == 0 and np.allclose(ours, np.tile(theirs, n_times), rtol=1e-6)
     return Pair(kept[0], kept[1], bool(same), binning)
 
 
@@ -98,8 +100,9 @@ def compare_samples(both: Pair, calorimeter: BoxCalorimeter, particle: str, lit_
 
 
 def classify(both: Pair, seed: int) -> TwoSampleTest:
-    """The classifier test on the shapes that both samples have."""
-    theirs, ours = both.reference.shapes, both.sample.shapes
+    """The classifier test on the shapes that both samples have; of particles simulated several times, the first."""
+    sample = both.sample[: len(both.reference)] if both.is_paired else both.sample
+    theirs, ours = both.reference.shapes, sample.shapes
     names = [name for name in theirs.names if name in ours.names]
     tables = [np.stack([shapes.column(name) for name in names], axis=1) for shapes in (theirs, ours)]
     return two_sample_auc(tables[0], tables[1], seed, names=names)

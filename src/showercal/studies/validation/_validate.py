@@ -11,6 +11,7 @@ from typing import Any, Final
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import RecipeError
 from showercal.evaluation import Row
+from showercal.features import join_observables
 from showercal.report.validation import ValidationContent, Verdict, write_validation
 from showercal.simulation import Backend, EventList, ParticleGun, default_half_widths, parse_spectrum, simulate
 from showercal.storage import EventSource
@@ -86,6 +87,7 @@ def validate_simulation(
     folder: str | Path,
     *,
     signal: Signal | None = None,
+    repeat: int = 1,
     seed: int = 1,
     workers: int = 1,
     overwrite: bool = False,
@@ -102,6 +104,8 @@ def validate_simulation(
         reference: The truth.
         folder: Where everything goes; simulations that were interrupted there go on.
         signal: How deposits become signals; by default as in the reference, or as declared for the particle.
+        repeat: How often the simulator is handed the particles, each time with the next seed: its own statistical error
+            shrinks. The classifier sees the first time.
         seed: Of the simulations and of the classifier.
         workers: Processes at once.
         overwrite: Simulate anew what the folder holds.
@@ -113,8 +117,11 @@ def validate_simulation(
         What was found.
 
     Raises:
+        RecipeError: If ``repeat`` is below 1.
         ShowercalError: Whatever is wrong with the samples or the simulators.
     """
+    if repeat < 1:
+        raise RecipeError(f"the particles must be simulated at least once; got repeat {repeat}")
     folder = Path(folder)
     timings: dict[str, float] = {}
     options: dict[str, Any] = {"seed": seed, "workers": workers, "overwrite": overwrite, "progress": progress}
@@ -133,19 +140,27 @@ def validate_simulation(
     with timed(timings, f"read {truth_name}"):
         theirs = observe_sample(truth, limit)
     if isinstance(sample, Path):
-        judged = open_sample(sample, calorimeter, particle)
+        runs: list[EventSource] = [open_sample(sample, calorimeter, particle)]
     else:
         simulator = sample(signal or signal_of(truth) or _declared_signal(calorimeter, particle))
-        say(f"sample: the same {len(theirs):,} particles by {simulator.name}")
+        say(f"sample: the same {len(theirs):,} particles by {simulator.name}" + (f", {repeat} times" * (repeat > 1)))
         with timed(timings, f"simulate {simulator.name} for the same particles"):
             particles = EventList.from_events(truth, particle=particle, file=_REFERENCE_FOLDER)
-            judged = simulate(
-                calorimeter, particles, len(theirs), backend=simulator, folder=folder / _SAMPLE_FOLDER, **options
-            )
-    name = _name(judged, "sample")
+            runs = [
+                simulate(
+                    calorimeter,
+                    particles,
+                    len(theirs),
+                    backend=simulator,
+                    folder=folder / (f"{_SAMPLE_FOLDER}-{turn}" if turn else _SAMPLE_FOLDER),
+                    **{**options, "seed": seed + turn},
+                )
+                for turn in range(repeat)
+            ]
+    name = _name(runs[0], "sample")
     name = f"{name} (sample)" if name == truth_name else name
     with timed(timings, f"read {name}"):
-        ours = observe_sample(judged, limit)
+        ours = join_observables([observe_sample(run, limit) for run in runs])
     criteria = find_criteria(calorimeter, particle)
     if criteria is None:
         criteria = criteria_without_bounds(calorimeter, particle, theirs.energy_true)
@@ -172,7 +187,7 @@ def validate_simulation(
         test=test,
         verdicts=verdicts(criteria, compared, test),
         versions=versions(),
-        provenance={truth_name: dict(truth.provenance), name: dict(judged.provenance)},
+        provenance={truth_name: dict(truth.provenance), name: dict(runs[0].provenance)},
         command=command,
         timings=timings,
     )
