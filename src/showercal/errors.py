@@ -46,6 +46,10 @@ class NoWidthError(ShowercalError, TypeError):
     """A point estimator was asked for the width of its answer."""
 
 
+class SimulationWarning(UserWarning):
+    """Simulated showers may be less right than usual."""
+
+
 def check_fitted(learner: object, attribute: str) -> None:
     """Refuse to go on before ``fit``.
 

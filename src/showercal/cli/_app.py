@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -48,11 +49,18 @@ def _options(
         os.environ["SHOWERCAL_DEBUG"] = "1"
 
 
+def _one_paragraph(message: Warning | str, category: type[Warning], *place: object) -> str:
+    """A warning as a user reads it: where in the code it was raised is for --debug."""
+    del category, place
+    return f"Warning: {message}\n"
+
+
 def main() -> None:
     """Run the command line; errors that a user can mend are one readable paragraph."""
     # Threads that wait spinning collapse when another program wants a core: measured ten times slower on two cores.
     # Read when torch is loaded, which happens inside the commands.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    warnings.formatwarning = _one_paragraph
     try:
         app()
     except (ShowercalError, OSError) as fault:

@@ -23,6 +23,7 @@ from showercal.simulation.fast._cells import new_cells
 from showercal.simulation.fast._engine import LAST_KIND, Block, World, simulate_block
 from showercal.simulation.fast._options import FastOptions
 from showercal.simulation.fast._stack import new_stack
+from showercal.simulation.fast._validated import warn_outside
 from showercal.simulation.fast._world import build_world
 
 _EVENTS_PER_CALL: Final = 100  # a compiled call cannot be interrupted: this many are well below a second
@@ -62,6 +63,7 @@ class FastBackend(Backend):
         on_events: Callable[[int], None],
     ) -> Generator[tuple[Chunk, Showers]]:
         del log_folder  # threads say nothing
+        warned = False
         shooter = FastShooter(task, self.options, threads=workers)
         with ThreadPoolExecutor(workers) as pool:
             pending: deque[tuple[Chunk, list[Future[Block]]]] = deque()
@@ -70,7 +72,11 @@ class FastBackend(Backend):
                 while waiting or pending:
                     while waiting and len(pending) < 2:  # the next chunk is at work while this one is written
                         chunk = waiting.popleft()
-                        pieces = _pieces(task.entering(chunk))
+                        primaries = task.entering(chunk)
+                        if not warned:  # the first chunk tells of the rest
+                            warn_outside(primaries)
+                            warned = True
+                        pieces = _pieces(primaries)
                         pending.append((chunk, [pool.submit(shooter, *piece) for piece in pieces]))
                     chunk, futures = pending.popleft()
                     blocks = []
