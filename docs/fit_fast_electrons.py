@@ -4,8 +4,8 @@
 
 The constants are the scattering power of electrons and their stopping in absorbers, each relative to the published
 formulae (`showercal.simulation.fast._em_tables`). Electrons of the reference are simulated again with each pair of
-values. A row gives ratios to the reference: visible energy, its relative width in bins of energy, charged tracks, visible
-energy per track, and the root mean square deviation of the energies of the layers that hold more than 2 % of the sum.
+values. A row gives ratios to the reference: visible energy, its relative width in bins of energy, charged tracks,
+visible energy per track, and the r.m.s. deviation of the energies of the layers that hold more than 2 % of the sum.
 """
 
 from __future__ import annotations

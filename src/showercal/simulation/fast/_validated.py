@@ -36,8 +36,8 @@ def warn_outside(primaries: Primaries) -> None:
         outside = (energy < low) | (energy > high)
         if np.any(outside):
             warnings.warn(
-                f"{int(outside.sum())} of {len(energy)} {name} have energies outside {low:g} to {high:g} GeV, where fast "
-                f"showers were compared with Geant4's: {energy.min():.3g} to {energy.max():.3g} GeV",
+                f"{int(outside.sum())} of {len(energy)} {name} have energies outside {low:g} to {high:g} GeV, where "
+                f"fast showers were compared with Geant4's: {energy.min():.3g} to {energy.max():.3g} GeV",
                 SimulationWarning,
                 stacklevel=2,
             )
