@@ -32,14 +32,14 @@ class GflashConstants(NamedTuple):
         albedo: Electrons in the first layer that come from behind, per sqrt(E / E_c).
     """
 
-    shift_maximum: float = 0.265
-    shift_alpha: float = 0.29
-    response: float = 0.995
-    width_maximum: float = 1.13
-    width_alpha: float = 1.19
-    pairs: float = 0.234
-    compton: float = 1.54
-    albedo: float = 0.07
+    shift_maximum: float = 0.279
+    shift_alpha: float = 0.3
+    response: float = 0.998
+    width_maximum: float = 1.08
+    width_alpha: float = 1.14
+    pairs: float = 0.366
+    compton: float = 1.5
+    albedo: float = 0.077
 
 
 FITTED: Final = GflashConstants()

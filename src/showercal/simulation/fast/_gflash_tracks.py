@@ -38,11 +38,14 @@ _REACH: Final = 17.0  # [X0]: the radial density has no end, the photons that ma
 
 
 @compiled
-def cross(medium, tables, cells, rng, shower, slab, start, end, path, leading, track, s):
+def cross(medium, tables, cells, rng, shower, slab, start, end, path, leading, track, s, excess):
     """Tracks through a thin active slab from depth `start` to `end`, at distance `s` along the axis.
 
+    Args:
+        excess: Crossings in front of here beyond their mean, as far as they are missing here.
+
     Returns:
-        (number of the next track, energy [MeV] inside the box, energy outside).
+        (number of the next track, energy [MeV] inside the box, energy outside, crossings beyond their mean).
     """
     middle = 0.5 * (start + end)
     tau = shower.relative * middle
@@ -72,9 +75,9 @@ def cross(medium, tables, cells, rng, shower, slab, start, end, path, leading, t
     albedo = tables.albedo * math.sqrt(shower.energy / shower.critical_energy) * math.exp(-middle)
     reach = _REACH * shower.radiation_length
 
-    inside, outside = 0.0, 0.0
+    inside, outside, n_crossings = 0.0, 0.0, 0
     n_leading = 1 if middle < leading else 0
-    n_clusters = poisson(rng, max(n_mean - n_leading, 0.0) / (1.0 + tables.pairs))
+    n_clusters = poisson(rng, max(n_mean - n_leading - excess, 0.0) / (1.0 + tables.pairs))
     scale = (stretch - STRAIGHT) / (MEAN_CROSSING - STRAIGHT)
     for k in range(n_leading + n_clusters):
         is_leading = k < n_leading
@@ -82,6 +85,7 @@ def cross(medium, tables, cells, rng, shower, slab, start, end, path, leading, t
         cos, sin = azimuth(rng)
         a, b = radius * cos, radius * sin
         n_tracks = 2 if not is_leading and uniform(rng) < tables.pairs else 1
+        n_crossings += n_tracks
         for _ in range(n_tracks):
             if is_leading:
                 energy = straight * (_LEADING_MODE - _LEADING_SCALE * math.log(-math.log(uniform(rng))))
@@ -101,13 +105,11 @@ def cross(medium, tables, cells, rng, shower, slab, start, end, path, leading, t
         radius = draw_radius(rng, tail if k < n_compton else _ALBEDO_RADIUS * shower.radiation_length, reach)
         cos, sin = azimuth(rng)
         energy = compton_energy * _quantile(tables.compton_quantiles, uniform(rng))
-        is_inside = _track(
-            medium, cells, rng, shower, slab, s, path, radius * cos, radius * sin, energy, straight, track
-        )
-        inside += energy if is_inside else 0.0
-        outside += 0.0 if is_inside else energy
+        a, b = radius * cos, radius * sin
+        kept = _track(medium, cells, rng, shower, slab, s, path, a, b, energy, straight, track)
+        inside, outside = inside + kept, outside + energy - kept
         track -= 1
-    return track, inside, outside
+    return track, inside, outside, n_crossings - n_mean
 
 
 @compiled
