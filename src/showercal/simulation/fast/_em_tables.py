@@ -31,9 +31,9 @@ PAIR: Final = 1  # share of pair production
 COMPTON: Final = 2  # share of pair production and Compton scattering; the rest is the photoelectric effect
 
 # Fitted to Geant4 electrons in the sandwich (docs/fast_simulation.md): one number for all materials and energies.
-_SCATTERING_FIT: Final = 1.10
+_SCATTERING_FIT: Final = 1.15
 # Also fitted: collision loss of electrons in absorbers, against 1 in active material.
-_ABSORBER_STOPPING_FIT: Final = 0.973
+_ABSORBER_STOPPING_FIT: Final = 0.968
 _PHOTON_CUT_LEAST: Final = 0.03  # [MeV]
 _PHOTON_CUT_MOST: Final = 1.0
 _PHOTON_CUT_FROM: Final = 100.0
