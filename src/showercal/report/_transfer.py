@@ -20,6 +20,8 @@ from showercal.report._table import Cell
 
 # Where no events are drawn, in decades below the fewest.
 _NONE_AT: Final = 0.7
+# Relative errors below this are those of floating-point numbers.
+_ROUNDING: Final = 1e-9
 # Heading, metric, and whether of the pretrained fits; for each number of events.
 _COLUMNS: Final = (
     ("σ/√E, pretrained", "sigma_over_sqrt_e", True),
@@ -193,7 +195,7 @@ def transfer_sentences(content: ReportContent) -> list[str]:
         for n in counts[1:] if counts[0] == 0 else counts:
             ratio = transfer_of(content, method, n, True, "sigma_ratio_alone")
             if ratio is not None:
-                value, error = rounded(ratio.value, ratio.error)
+                value, error = _rounded(ratio, 1)
                 parts.append(f"with {n:,} its σ/√E is {value} ± {error} of what all events alone give")
         if parts:
             sentences.append(f"{content.label(method)}: {'; '.join(parts)}.")
@@ -207,9 +209,15 @@ def _methods(content: ReportContent) -> list[str]:
 
 
 def _percent(one: Measured) -> str:
-    value, error = rounded(100 * one.value, 100 * one.error)
+    value, error = _rounded(one, 100)
     return f"{value} ± {error}\u00a0%" if error else f"{value}\u00a0%"
 
 
 def _cell(one: Measured | None, scale: float) -> Cell:
-    return Cell(DASH) if one is None else Cell(*rounded(one.value * scale, one.error * scale))
+    return Cell(DASH) if one is None else Cell(*_rounded(one, scale))
+
+
+def _rounded(one: Measured, scale: float) -> tuple[str, str]:
+    """As text; a line refitted to other events differs from itself by rounding alone, which is no error."""
+    exact = one.error < _ROUNDING * abs(one.value)
+    return rounded(one.value * scale, math.nan if exact else one.error * scale)
