@@ -108,7 +108,8 @@ class FastShooter:
                 f"{', '.join(PARTICLES[: LAST_KIND + 1])}: use --backend geant4"
             )
         self.counts_tracks = options.counts_tracks(task.calorimeter)
-        self._world: World = build_world(task.calorimeter, options, threads)
+        has_muons = not {"mu-", "mu+"}.isdisjoint(task.source.particles)
+        self._world: World = build_world(task.calorimeter, options, threads, has_muons=has_muons)
         self._n_cells = task.calorimeter.n_cells
         self._space = threading.local()
 

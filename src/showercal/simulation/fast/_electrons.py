@@ -36,8 +36,8 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
 ):
     """Follow an electron or positron to its end; photons and knock-on electrons go to the stack.
 
-    A step has its deflection at a random place along it (the hinge), which gives both the lateral shift and the path
-    length of multiple scattering in the mean.
+    A step has its deflection, by scattering and by the field, at a random place along it (the hinge), which gives both
+    the lateral shift and the path length in the mean.
 
     References:
         J. M. Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447 (random hinge, PENELOPE).
@@ -65,7 +65,7 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
         if is_hard:
             length = free_paths / rate
         # a step that hardly turns needs no hinge
-        turns = length * scatter > _HARDLY
+        turns = medium.has_field != 0 or length * scatter > _HARDLY
         hinge = uniform(rng) * length if turns else length
         done, step = 0.0, 2
         for part in range(2):
@@ -92,11 +92,11 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
                 cosine = _deflection(rng, length * scatter)
                 c, s = azimuth(rng)
                 ux, uy, uz = turn(ux, uy, uz, cosine, c, s)
+                if medium.has_field:
+                    momentum = math.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
+                    ux, uy, uz = bend(medium.field, ux, uy, uz, charge, momentum, length)
                 if not turns:
                     break
-        if medium.has_field:
-            momentum = math.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
-            ux, uy, uz = bend(medium.field, ux, uy, uz, charge, momentum, done)
         if energy < LOWEST:
             deposit_point(medium, cells, slab, x, y, energy, track, time)
             break

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from showercal.simulation.fast._cells import N_SUMS, clear, first_touched
 from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._electrons import transport_electron
+from showercal.simulation.fast._frozen import HIGHEST, LOWEST, replay_frozen
 from showercal.simulation.fast._gflash import gflash_applies, gflash_shower
 from showercal.simulation.fast._medium import slab_of
+from showercal.simulation.fast._muon_transport import transport_muon
 from showercal.simulation.fast._photons import annihilate_at_rest, transport_photon
 from showercal.simulation.fast._random import seed_state
 from showercal.simulation.fast._replay import LIBRARY_HIGHEST, LIBRARY_LOWEST, replay
-from showercal.simulation.fast._stack import ELECTRON, PHOTON, POSITRON
+from showercal.simulation.fast._stack import ELECTRON, MUON_PLUS, PHOTON, POSITRON
 
-LAST_KIND: Final = PHOTON  # particles up to this kind make showers
+LAST_KIND: Final = MUON_PLUS  # particles up to this kind make showers
 _ELECTRONS_REPLAYED: Final = 0.5  # [MeV]; slower ones stop within a step or two
 
 FloatArray = NDArray[np.float64]
@@ -30,6 +32,9 @@ class World(NamedTuple):
     em: Any
     gflash: Any
     library: Any
+    ionisation: Any
+    muons: Any
+    frozen: Any
 
 
 class Block(NamedTuple):
@@ -61,6 +66,9 @@ def shower(world, cells, stack, rng):
         kind, energy, time = int(stack.values[n, 0]), stack.values[n, 1], stack.values[n, 8]
         x, y, z = stack.values[n, 2], stack.values[n, 3], stack.values[n, 4]
         ux, uy, uz = stack.values[n, 5], stack.values[n, 6], stack.values[n, 7]
+        if world.frozen.is_on and kind <= PHOTON and LOWEST <= energy < HIGHEST:
+            replay_frozen(medium, world.frozen, cells, rng, kind, energy, x, y, z, ux, uy, uz, time)
+            continue
         slab = slab_of(medium, z)
         track += 1
         if (
@@ -81,6 +89,8 @@ def shower(world, cells, stack, rng):
             transport_electron(
                 medium, world.em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track
             )
+        elif kind <= MUON_PLUS:
+            transport_muon(world, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track)
 
 
 @compiled

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from showercal.detectors import Material
 from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._density_effect import density_effect, shell_correction
-from showercal.simulation.fast._grid import ENERGIES, place
+from showercal.simulation.fast._grid import ENERGIES, N_ENERGIES, place
+from showercal.simulation.fast._medium import MAX_MATERIALS
 from showercal.simulation.fast._random import normal, poisson, uniform
+from showercal.simulation.fast._records import new_record
 
 FloatArray = NDArray[np.float64]
 
@@ -38,32 +40,28 @@ _MANY: Final = 8.0  # collisions above which a normal distribution is used
 _LEAST_LOSS: Final = 1e-5  # [MeV], below which the mean is taken
 
 
-class Ionisation(NamedTuple):
-    """Constants and tables of M materials.
-
-    Attributes:
-        strength: 2 pi r_e^2 m_e n_e, shape (M,), [MeV/mm].
-        excitation: Mean excitation energy I, shape (M,), [MeV].
-        logarithm: ln(2 m_e (beta gamma)^2 / I^2) - delta - 2 C/Z with energies in MeV, on `ENERGIES` as a grid of beta
-            gamma, shape (M, N).
-        inverse_x0: 1 / X0, shape (M,), [1/mm].
-    """
-
-    strength: FloatArray
-    excitation: FloatArray
-    logarithm: FloatArray
-    inverse_x0: FloatArray
+# Constants and tables of materials.
+IONISATION: Final = np.dtype(
+    [
+        ("strength", np.float64, MAX_MATERIALS),  # 2 pi r_e^2 m_e n_e, [MeV/mm]
+        ("excitation", np.float64, MAX_MATERIALS),  # mean excitation energy I, [MeV]
+        ("inverse_x0", np.float64, MAX_MATERIALS),  # 1 / X0, [1/mm]
+        # ln(2 m_e (beta gamma)^2 / I^2) - delta - 2 C/Z with energies in MeV, on `ENERGIES` as a grid of beta gamma
+        ("logarithm", np.float64, (MAX_MATERIALS, N_ENERGIES)),
+    ],
+    align=True,
+)
 
 
-def build_ionisation(materials: Sequence[Material]) -> Ionisation:
-    """The tables of some materials; their order is the index that the compiled functions take."""
-    per_electron = 2 * math.pi * _ELECTRON_RADIUS**2 * ELECTRON_MASS
-    return Ionisation(
-        strength=per_electron * np.array([m.electron_density for m in materials]),
-        excitation=np.array([m.mean_excitation_energy for m in materials]) * 1e-6,
-        logarithm=np.array([_logarithm(m, ENERGIES) for m in materials]),
-        inverse_x0=np.array([1 / m.radiation_length for m in materials]),
-    )
+def build_ionisation(materials: Sequence[Material]) -> Any:
+    """A record of layout `IONISATION`; the order of the materials is the index that the compiled functions take."""
+    tables = new_record(IONISATION)
+    for m, material in enumerate(materials):
+        tables.strength[m] = 2 * math.pi * _ELECTRON_RADIUS**2 * ELECTRON_MASS * material.electron_density
+        tables.excitation[m] = material.mean_excitation_energy * 1e-6
+        tables.inverse_x0[m] = 1 / material.radiation_length
+        tables.logarithm[m] = _logarithm(material, ENERGIES)
+    return tables
 
 
 def _logarithm(material: Material, beta_gamma: FloatArray) -> FloatArray:
@@ -101,8 +99,8 @@ def restricted_loss(ionisation, material, mass, kinetic, cut, is_spin_half):
     t_max = largest_transfer(mass, kinetic)
     t = min(cut, t_max)
     k, f = place(beta_gamma)
-    row = ionisation.logarithm[material]
-    bracket = row[k] + f * (row[k + 1] - row[k]) + math.log(t) - beta2 * (1.0 + t / t_max)
+    low = ionisation.logarithm[material, k]
+    bracket = low + f * (ionisation.logarithm[material, k + 1] - low) + math.log(t) - beta2 * (1.0 + t / t_max)
     if is_spin_half:
         bracket += 0.25 * (t / energy) ** 2
     return ionisation.strength[material] * max(bracket, 0.1) / beta2

@@ -23,6 +23,9 @@ class FastOptions:
         count_tracks: Count distinct charged tracks per cell; None counts them where a layer has an absorber.
         em_model: How electrons and positrons shower: "particles", one by one, or "gflash", by a parametrisation that is
             faster and less exact (those outside its range of energies and angles still one by one).
+        muon_nuclear: Whether muons interact with nuclei, which "EM" physics of Geant4 leaves out, too.
+        frozen_showers: Replay the small electromagnetic showers of muons from a library where the calorimeter is one
+            block of one material and neither tracks nor Birks' law are asked for: thirty times faster.
 
     Raises:
         RecipeError: If a number is out of range or the model is unknown.
@@ -33,6 +36,8 @@ class FastOptions:
     time_cut: float | None = None
     count_tracks: bool | None = None
     em_model: str = EM_MODELS[0]
+    muon_nuclear: bool = False
+    frozen_showers: bool = True
 
     def __post_init__(self) -> None:
         check_scoring(self.cut, self.birks, self.time_cut)
@@ -42,6 +47,10 @@ class FastOptions:
     def counts_tracks(self, calorimeter: BoxCalorimeter) -> bool:
         """Whether tracks are counted in this calorimeter."""
         return counts_tracks(calorimeter, self.count_tracks)
+
+    def uses_frozen_showers(self, calorimeter: BoxCalorimeter) -> bool:
+        """Whether what is seen can be taken from frozen showers."""
+        return self.frozen_showers and self.birks == 0 and not self.counts_tracks(calorimeter)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""

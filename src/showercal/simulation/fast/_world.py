@@ -7,46 +7,58 @@ from typing import Final
 
 from showercal.detectors import BoxCalorimeter
 from showercal.simulation.fast._em_tables import build_em_tables
-from showercal.simulation.fast._engine import World
+from showercal.simulation.fast._engine import World, simulate_block
+from showercal.simulation.fast._frozen import FROZEN, build_frozen, is_one_block
 from showercal.simulation.fast._gflash_tables import GFLASH, build_gflash
+from showercal.simulation.fast._ionisation import build_ionisation
 from showercal.simulation.fast._library import build_library
 from showercal.simulation.fast._medium import build_medium, materials_of
+from showercal.simulation.fast._muon_tables import build_muon_tables
 from showercal.simulation.fast._options import FastOptions
 from showercal.simulation.fast._records import new_record
 from showercal.simulation.fast._replay import LIBRARY
 
 _MOST_KEPT: Final = 2
-_KEPT: Final[dict[tuple[str, FastOptions], World]] = {}
+_KEPT: Final[dict[tuple[str, FastOptions, bool], World]] = {}
 _LOCK: Final = threading.Lock()
 
 
-def build_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int = 1) -> World:
+def build_world(
+    calorimeter: BoxCalorimeter, options: FastOptions, threads: int = 1, *, has_muons: bool = False
+) -> World:
     """Geometry, tables and library of a calorimeter; the last ones are kept, for a library takes seconds to make.
 
     Args:
         calorimeter: Where the showers will be.
         options: Cuts and what is seen.
         threads: At once, while the library is made.
+        has_muons: Whether muons come, whose showers in a block are worth frozen ones.
     """
-    key = (calorimeter.fingerprint, options)
+    key = (calorimeter.fingerprint, options, has_muons)
     with _LOCK:
         if key not in _KEPT:
             while len(_KEPT) >= _MOST_KEPT:
                 del _KEPT[next(iter(_KEPT))]
-            _KEPT[key] = _make_world(calorimeter, options, threads)
+            _KEPT[key] = _make_world(calorimeter, options, threads, has_muons)
         return _KEPT[key]
 
 
-def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int) -> World:
+def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int, has_muons: bool) -> World:
     names = materials_of(calorimeter)
     materials = [calorimeter.material(name) for name in names]
     active = {layer.active for layer in calorimeter.layers}
+    em = build_em_tables(materials, [name in active for name in names], cut=options.cut)
     world = World(
         build_medium(calorimeter, birks=options.birks, time_cut=options.time_cut),
-        build_em_tables(materials, [name in active for name in names], cut=options.cut),
+        em,
         build_gflash(calorimeter) if options.em_model == "gflash" else new_record(GFLASH),
         new_record(LIBRARY),
+        build_ionisation(materials),
+        build_muon_tables(materials, em.electron_cut, nuclear=options.muon_nuclear),
+        new_record(FROZEN),
     )
+    if has_muons and options.uses_frozen_showers(calorimeter) and is_one_block(calorimeter):
+        return world._replace(frozen=build_frozen(calorimeter, world, simulate_block))
     if options.em_model == "particles" and any(layer.absorber is not None for layer in calorimeter.layers):
         world = world._replace(library=build_library(calorimeter, world, threads))
     return world
