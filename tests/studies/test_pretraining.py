@@ -42,7 +42,7 @@ def options_on(others: Path) -> dict[str, Any]:
         "events": {"kind": "stored", "path": str(others)},
         "n_train": [0, 100, "all"],
         "least_steps": 40,
-        "fine_tune": {"least_steps": 40},
+        "fine_tune": {"learning_rate": 0.3, "least_steps": 40},
     }
 
 

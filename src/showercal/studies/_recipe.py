@@ -215,9 +215,9 @@ class FineTuneConfig(_Options):
         patience: Epochs without a better validation loss before stopping; None for the method's own.
     """
 
-    learning_rate: float = Field(default=0.3, gt=0)
+    learning_rate: float = Field(default=0.1, gt=0)
     epochs: int = Field(default=10, ge=1)
-    least_steps: int = Field(default=200, ge=0)
+    least_steps: int = Field(default=50, ge=0)
     schedule: ScheduleConfig = CosineSchedule()
     patience: int | None = Field(default=None, ge=1)
 
