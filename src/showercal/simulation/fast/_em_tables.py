@@ -30,7 +30,7 @@ ATTENUATION: Final = 0  # [1/mm]
 PAIR: Final = 1  # share of pair production
 COMPTON: Final = 2  # share of pair production and Compton scattering; the rest is the photoelectric effect
 
-# Fitted to Geant4 electrons in the sandwich (docs/fast_simulation.md): one number for all materials and energies.
+# Fitted to Geant4 electrons in the sandwich (docs/fast_simulation.md): one number for all materials and energies of layered ones.
 _SCATTERING_FIT: Final = 1.15
 # Also fitted: collision loss of electrons in absorbers, against 1 in active material.
 _ABSORBER_STOPPING_FIT: Final = 0.968
@@ -88,10 +88,14 @@ def build_em_tables(materials: Sequence[Material], is_active: Sequence[bool], *,
         cut: Production cut of electrons in range, [mm].
     """
     em = new_record(EM_TABLES)
+    # fitted to a sandwich; in a block, which has no surfaces inside, showers are as wide as Geant4's without
+    scattering = 1.0 if all(is_active) else _SCATTERING_FIT
     for m, (material, seen) in enumerate(zip(materials, is_active, strict=True)):
         em.electron_cut[m] = energy_of_range(cut, material)
         for kind in (ELECTRON, POSITRON):
-            em.electron[kind, m] = _charged(material, em.electron_cut[m], is_active=seen, positron=kind == POSITRON)
+            em.electron[kind, m] = _charged(
+                material, em.electron_cut[m], scattering, is_active=seen, positron=kind == POSITRON
+            )
         em.photon[m] = _photon(material)
         cube_root, log_term = sections.screening_numbers(material)
         em.screening[m] = (
@@ -127,7 +131,9 @@ def _range(
     return np.concatenate([[start], start + np.cumsum(steps)])[-len(ENERGIES) :]
 
 
-def _charged(material: Material, electron_cut: float, *, is_active: bool, positron: bool) -> FloatArray:
+def _charged(
+    material: Material, electron_cut: float, scattering: float, *, is_active: bool, positron: bool
+) -> FloatArray:
     stopping = 1.0 if is_active else _ABSORBER_STOPPING_FIT
     cuts = np.array([photon_cut(energy) for energy in ENERGIES])
     hard, soft = sections.bremsstrahlung(ENERGIES, cuts, material)
@@ -142,7 +148,7 @@ def _charged(material: Material, electron_cut: float, *, is_active: bool, positr
         RATE: rate,
         BREMS: hard / safe,
         KNOCK_ON: (hard + knock_on) / safe,
-        SCATTER: _SCATTERING_FIT * sections.inverse_transport_length(ENERGIES, material),
+        SCATTER: scattering * sections.inverse_transport_length(ENERGIES, material),
     }
     return np.stack([columns[k] for k in range(len(columns))], axis=-1)
 
