@@ -30,7 +30,7 @@ ATTENUATION: Final = 0  # [1/mm]
 PAIR: Final = 1  # share of pair production
 COMPTON: Final = 2  # share of pair production and Compton scattering; the rest is the photoelectric effect
 
-# Fitted to Geant4 electrons in the sandwich (docs/fast_simulation.md): one number for all materials and energies of layered ones.
+# Fitted to Geant4 electrons in the sandwich (docs/fast_simulation.md): one number for all layered calorimeters.
 _SCATTERING_FIT: Final = 1.15
 # Also fitted: collision loss of electrons in absorbers, against 1 in active material.
 _ABSORBER_STOPPING_FIT: Final = 0.968
