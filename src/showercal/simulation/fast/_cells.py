@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import compiled, inlined
 from showercal.simulation.fast._records import new_record
 
 # Sums of an event, by place in `Cells.sums`, [MeV].
@@ -91,7 +91,7 @@ def clear(cells):
     cells.pieces.size = 0
 
 
-@compiled
+@inlined
 def _add(cells, cell, energy, track):
     last = cells.data[cell].last_track
     if last == -1:
@@ -106,7 +106,7 @@ def _add(cells, cell, energy, track):
         cells.data[cell].tracks += 1
 
 
-@compiled
+@inlined
 def _column(medium, x, y):
     """Number of the cell within its layer; the outermost ones reach to the edge whatever the rounding."""
     ix = int(math.floor((x + medium.half_x) / medium.cell_x))
@@ -116,7 +116,7 @@ def _column(medium, x, y):
     return ix, iy
 
 
-@compiled
+@inlined
 def deposit_point(medium, cells, slab, x, y, energy, track, time):
     """Energy left at a point of a slab, [MeV]; counts the track when it is not NO_TRACK."""
     layer = medium.layer[slab]
@@ -149,7 +149,7 @@ def _record(pieces, layer, x0, y0, x1, y1, seen, track):
     pieces.seen[n] += seen
 
 
-@compiled
+@inlined
 def deposit(medium, cells, slab, x0, y0, z0, x1, y1, z1, energy, track, time):
     """Energy left evenly along a straight piece of a charged track inside one slab, [MeV].
 

@@ -6,12 +6,13 @@ import math
 from typing import Final
 
 from showercal.simulation.fast._cells import ABSORBER, deposit, deposit_point
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import compiled, inlined
 from showercal.simulation.fast._em_cross_sections import ELECTRON_MASS
 from showercal.simulation.fast._em_tables import BREMS, KNOCK_ON, LOSS, RANGE, RATE, SCATTER, electron_value, photon_cut
 from showercal.simulation.fast._grid import LOWEST, place
 from showercal.simulation.fast._medium import active_distance
 from showercal.simulation.fast._photons import (
+    STRAIGHT_ABOVE,
     annihilate_at_rest,
     emission_cosine,
     emit_electron,
@@ -168,7 +169,7 @@ def _stop(medium, em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz
     return x, y, z, False
 
 
-@compiled
+@inlined
 def _deflection(rng, optical):
     """Cosine from a density exp(a cos) whose mean of 1 - cos is 1 - exp(-s / lambda_1), as the exact theory asks.
 
@@ -206,7 +207,7 @@ def _fluctuate(em, material, rng, mean, length, energy):
     return max(lost, 0.05 * mean)
 
 
-@compiled
+@inlined
 def _radiate(em, material, stack, rng, energy, x, y, z, ux, uy, uz, time):
     """Bremsstrahlung: the photon to the stack; energy and direction of the electron after it.
 
@@ -235,6 +236,9 @@ def _radiate(em, material, stack, rng, energy, x, y, z, ux, uy, uz, time):
         value = (1.0 + ratio * ratio) * (one - log_term) - 2.0 / 3.0 * ratio * (two - log_term)
         if uniform(rng) * highest < value:
             break
+    if total > STRAIGHT_ABOVE:
+        push(stack, PHOTON, photon, x, y, z, ux, uy, uz, time)
+        return energy - photon, ux, uy, uz
     c, s = azimuth(rng)
     vx, vy, vz = turn(ux, uy, uz, emission_cosine(rng, total), c, s)
     push(stack, PHOTON, photon, x, y, z, vx, vy, vz, time)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from showercal.detectors import Material
 from showercal.simulation.fast import _em_cross_sections as sections
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import inlined
 from showercal.simulation.fast._grid import ENERGIES, N_ENERGIES
 from showercal.simulation.fast._medium import MAX_MATERIALS
 from showercal.simulation.fast._records import new_record
@@ -37,7 +37,7 @@ _ABSORBER_STOPPING_FIT: Final = 0.968
 _PHOTON_CUT_LEAST: Final = 0.03  # [MeV]
 _PHOTON_CUT_MOST: Final = 1.0
 _PHOTON_CUT_FROM: Final = 100.0
-_PHOTON_CUT_RISE: Final = 0.004  # per MeV above that
+_PHOTON_CUT_RISE: Final = 0.01  # per MeV above that
 _BETHE_LOWEST: Final = 1e-3  # [MeV], where integrals of the range begin
 
 
@@ -55,21 +55,21 @@ EM_TABLES: Final = np.dtype(
 )
 
 
-@compiled
+@inlined
 def electron_value(em, kind, material, k, f, column):
     """An entry of the table of electrons or positrons at a place of the grid."""
     low = em.electron[kind, material, k, column]
     return low + f * (em.electron[kind, material, k + 1, column] - low)
 
 
-@compiled
+@inlined
 def photon_value(em, material, k, f, column):
     """An entry of the table of photons at a place of the grid."""
     low = em.photon[material, k, column]
     return low + f * (em.photon[material, k + 1, column] - low)
 
 
-@compiled
+@inlined
 def photon_cut(kinetic):
     """Photons above are radiated and followed; those below belong to the continuous loss, [MeV].
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import inlined
 
 _FIRST_OCTAVE: Final = -7
 _N_OCTAVES: Final = 31
@@ -26,7 +26,7 @@ ENERGIES: Final[NDArray[np.float64]] = np.concatenate(
 )
 
 
-@compiled
+@inlined
 def place(energy):
     """(k, f) with energy = (1 - f) ENERGIES[k] + f ENERGIES[k + 1], clipped to the grid; energies in MeV.
 

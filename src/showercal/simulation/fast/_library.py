@@ -46,7 +46,7 @@ _SEED: Final = 20250711
 # How many showers begin in a slab, of one kind and bin of energy: (along the axis, in each other bin of the cosine),
 # below and above _LONG. Most of the energy flows along the axis: there the chance of the library would show in events.
 _SHORT_SHOWERS: Final = (1500, 300)
-_LONG_SHOWERS: Final = (4000, 100)
+_LONG_SHOWERS: Final = (3200, 80)
 _LONG: Final = 16.0  # [MeV]
 _LEAST: Final = 8  # in a bin
 _DEEP: Final = 22.0  # [X0], behind which ...

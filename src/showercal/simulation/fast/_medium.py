@@ -9,7 +9,7 @@ import numpy as np
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import GeometryError
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import compiled, inlined
 from showercal.simulation.fast._records import new_record
 
 _BINS_PER_SLAB: Final = 8
@@ -124,7 +124,7 @@ def build_medium(calorimeter: BoxCalorimeter, *, birks: float = 0.0, time_cut: f
     return medium
 
 
-@compiled
+@inlined
 def slab_of(medium, z):
     """The slab that holds z; the first or the last one for a z outside the box."""
     k = int(z * medium.bins_per_mm)
@@ -142,7 +142,7 @@ def is_inside(medium, x, y, z):
     return abs(x) <= medium.half_x and abs(y) <= medium.half_y and 0.0 <= z <= medium.depth
 
 
-@compiled
+@inlined
 def active_distance(medium, slab, z):
     """Distance along z from a point to the nearest active material, [mm]; 0 in an active slab."""
     if medium.layer[slab] >= 0:

@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from showercal.simulation.fast._cells import ABSORBER, LEAK_BACK, LEAK_FRONT, LEAK_SIDE, NO_TRACK, deposit_point
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import compiled, inlined
 from showercal.simulation.fast._em_cross_sections import ELECTRON_MASS
 from showercal.simulation.fast._em_tables import ATTENUATION, COMPTON, PAIR, RANGE, electron_value, photon_value
 from showercal.simulation.fast._grid import place
@@ -17,10 +17,12 @@ from showercal.simulation.fast._vectors import turn
 
 # Photons below are absorbed where they are: their free path is far below a millimetre in any absorber.
 PHOTON_LOWEST: Final = 0.01  # [MeV]
+# Above, what is radiated flies on with its parent: angles of m/E are far below those of multiple scattering.
+STRAIGHT_ABOVE: Final = 100.0  # [MeV]
 _FAR: Final = 1e30
 
 
-@compiled
+@inlined
 def wall_distance(medium, slab, x, y, z, ux, uy, uz):
     """Distance along a direction to where the slab or the box ends, [mm], and the step in slabs (0 at a side wall)."""
     if uz > 1e-12:
@@ -39,7 +41,7 @@ def wall_distance(medium, slab, x, y, z, ux, uy, uz):
     return max(distance, 0.0), step
 
 
-@compiled
+@inlined
 def leave(medium, cells, slab, step, energy):
     """Count the energy of a particle that goes over a wall; whether it has left the box."""
     if step == 0:
@@ -54,7 +56,7 @@ def leave(medium, cells, slab, step, energy):
     return False
 
 
-@compiled
+@inlined
 def emit_electron(medium, em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time):
     """Put an electron or positron on the stack, unless it cannot reach active material: then it stops where it is."""
     if energy < medium.reject_below and medium.layer[slab] < 0:
@@ -205,6 +207,11 @@ def _make_pair(medium, em, cells, stack, rng, slab, energy, x, y, z, ux, uy, uz,
     if uniform(rng) < 0.5:
         share = 1.0 - share
     c, s = azimuth(rng)
+    if energy > 2.0 * STRAIGHT_ABOVE:
+        for kind, total in ((ELECTRON, share * energy), (POSITRON, (1.0 - share) * energy)):
+            kinetic = max(total - ELECTRON_MASS, 0.0)
+            emit_electron(medium, em, cells, stack, rng, slab, kind, kinetic, x, y, z, ux, uy, uz, time)
+        return
     for kind, total, sign in ((ELECTRON, share * energy, 1.0), (POSITRON, (1.0 - share) * energy, -1.0)):
         vx, vy, vz = turn(ux, uy, uz, emission_cosine(rng, total), sign * c, sign * s)
         kinetic = max(total - ELECTRON_MASS, 0.0)

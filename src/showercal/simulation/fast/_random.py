@@ -10,12 +10,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import compiled, inlined
 
 RandomState = NDArray[np.uint64]
 
 
-@compiled
+@inlined
 def _rotate(x, k):
     return (x << np.uint64(k)) | (x >> np.uint64(64 - k))
 
@@ -36,7 +36,7 @@ def seed_state(rng, seed):
         rng[k] = mixed ^ (mixed >> np.uint64(31))
 
 
-@compiled
+@inlined
 def uniform(rng):
     """Uniform in the open interval (0, 1)."""
     word = _rotate(rng[0] + rng[3], 23) + rng[0]
@@ -51,7 +51,7 @@ def uniform(rng):
     return (np.float64(np.int64(word >> np.uint64(12))) + 0.5) * 2.220446049250313e-16
 
 
-@compiled
+@inlined
 def exponential(rng):
     """Exponential with mean 1."""
     return -math.log(uniform(rng))
@@ -68,7 +68,7 @@ def normal(rng):
             return a * math.sqrt(-2.0 * math.log(r2) / r2)
 
 
-@compiled
+@inlined
 def azimuth(rng):
     """(cos, sin) of a uniform angle, without trigonometry: a point in the unit disc, its angle doubled."""
     while True:

@@ -8,17 +8,16 @@ from typing import Final
 import numpy as np
 
 from showercal.simulation.fast._cells import ABSORBER, ACTIVE, LEAK_BACK, LEAK_FRONT, LEAK_SIDE, NO_TRACK, spread
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import compiled, inlined
 from showercal.simulation.fast._medium import MAX_SLABS
 from showercal.simulation.fast._random import azimuth, uniform
 from showercal.simulation.fast._stack import ELECTRON
 
 # Energies: two steps an octave, from 2^-5 MeV.
 FIRST_OCTAVE: Final = -5
-_N_OCTAVES: Final = 12
-N_ENERGIES: Final = 2 * _N_OCTAVES
+N_ENERGIES: Final = 25
 LIBRARY_LOWEST: Final = 2.0**FIRST_OCTAVE
-LIBRARY_HIGHEST: Final = 2.0 ** (FIRST_OCTAVE + _N_OCTAVES)
+LIBRARY_HIGHEST: Final = 1.5 * 2.0 ** (FIRST_OCTAVE + N_ENERGIES // 2)
 _BIAS: Final = (1023 + FIRST_OCTAVE) * 2
 
 # Distance to the nearer face of the slab, [mm]; the front and the back half have bins of their own.
@@ -77,13 +76,13 @@ LIBRARY: Final = np.dtype(
 )
 
 
-@compiled
+@inlined
 def energy_bin(energy):
     """Bin of an energy between LIBRARY_LOWEST and LIBRARY_HIGHEST, from the exponent and first bit of the mantissa."""
     return (np.float64(energy).view(np.int64) >> 51) - _BIAS
 
 
-@compiled
+@inlined
 def place_bin(medium, slab, z):
     """Bin of a depth within its slab."""
     front, back = z - medium.z_low[slab], medium.z_high[slab] - z
@@ -94,7 +93,7 @@ def place_bin(medium, slab, z):
     return k if front < back else k + len(FACE_EDGES) + 1
 
 
-@compiled
+@inlined
 def cosine_bin(uz):
     """Bin of the cosine to the axis."""
     k = 0

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import inlined
 from showercal.simulation.fast._records import new_record
 
 ELECTRON: Final = 0
@@ -37,7 +37,7 @@ def new_stack() -> Any:
     return new_record(STACK)
 
 
-@compiled
+@inlined
 def push(stack, kind, energy, x, y, z, ux, uy, uz, time):
     """Put a particle on the stack; energies are kinetic, [MeV].
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._compiled import compiled, inlined
 
 # Momentum over charge and radius: p [MeV] = 0.299792458 B [T] r [mm].
 CURVATURE: Final = 0.299792458
 
 
-@compiled
+@inlined
 def turn(ux, uy, uz, cosine, cos_phi, sin_phi):
     """The unit vector at a polar angle (its cosine) and azimuth about (ux, uy, uz)."""
     sine = math.sqrt(max(0.0, 1.0 - cosine * cosine))
