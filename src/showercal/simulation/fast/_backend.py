@@ -14,15 +14,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from showercal.errors import SimulationError
 from showercal.simulation._backend import Backend, Chunk, ShowerTask
 from showercal.simulation._particles import PARTICLES
 from showercal.simulation._primaries import Primaries
 from showercal.simulation._showers import Showers
 from showercal.simulation.fast._cells import new_cells
-from showercal.simulation.fast._engine import LAST_KIND, Block, World, simulate_block
+from showercal.simulation.fast._engine import Block, World, simulate_block
 from showercal.simulation.fast._options import FastOptions
-from showercal.simulation.fast._stack import new_stack
+from showercal.simulation.fast._stack import MUON_PLUS, new_stack
 from showercal.simulation.fast._validated import warn_outside
 from showercal.simulation.fast._world import build_world
 
@@ -95,21 +94,15 @@ class FastShooter:
         task: Where, and what may come.
         options: Cuts and what is seen.
         threads: At once, while a library of small showers is made.
-
-    Raises:
-        SimulationError: If the simulator knows no showers of one of the particles.
     """
 
     def __init__(self, task: ShowerTask, options: FastOptions, threads: int = 1) -> None:
-        unknown = [name for name in task.source.particles if PARTICLES.index(name) > LAST_KIND]
-        if unknown:
-            raise SimulationError(
-                f"the fast simulator makes no showers of {', '.join(unknown)}; it knows "
-                f"{', '.join(PARTICLES[: LAST_KIND + 1])}: use --backend geant4"
-            )
         self.counts_tracks = options.counts_tracks(task.calorimeter)
         has_muons = not {"mu-", "mu+"}.isdisjoint(task.source.particles)
-        self._world: World = build_world(task.calorimeter, options, threads, has_muons=has_muons)
+        has_hadrons = any(PARTICLES.index(name) > MUON_PLUS for name in task.source.particles)
+        self._world: World = build_world(
+            task.calorimeter, options, threads, has_muons=has_muons, has_hadrons=has_hadrons
+        )
         self._n_cells = task.calorimeter.n_cells
         self._space = threading.local()
 

@@ -12,6 +12,7 @@ from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._electrons import transport_electron
 from showercal.simulation.fast._frozen import HIGHEST, LOWEST, replay_frozen
 from showercal.simulation.fast._gflash import gflash_applies, gflash_shower
+from showercal.simulation.fast._hadrons import transport_hadron
 from showercal.simulation.fast._medium import slab_of
 from showercal.simulation.fast._muon_transport import transport_muon
 from showercal.simulation.fast._photons import annihilate_at_rest, transport_photon
@@ -19,14 +20,17 @@ from showercal.simulation.fast._random import seed_state
 from showercal.simulation.fast._replay import LIBRARY_HIGHEST, LIBRARY_LOWEST, replay
 from showercal.simulation.fast._stack import ELECTRON, MUON_PLUS, PHOTON, POSITRON
 
-LAST_KIND: Final = MUON_PLUS  # particles up to this kind make showers
+_SLOW_MUON: Final = 10_000.0  # [MeV]; slower ones in hadron showers hardly radiate, but decay and are captured
 _ELECTRONS_REPLAYED: Final = 0.5  # [MeV]; slower ones stop within a step or two
 
 FloatArray = NDArray[np.float64]
 
 
 class World(NamedTuple):
-    """All that showers are made of: records of the geometry and of the tables of its materials."""
+    """All that showers are made of: records of the geometry and of the tables of its materials.
+
+    ``hadrons`` is None where no hadrons come: what they do is then not even compiled.
+    """
 
     medium: Any
     em: Any
@@ -35,6 +39,7 @@ class World(NamedTuple):
     ionisation: Any
     muons: Any
     frozen: Any
+    hadrons: Any = None
 
 
 class Block(NamedTuple):
@@ -56,8 +61,8 @@ class Block(NamedTuple):
 
 
 @compiled
-def shower(world, cells, stack, rng):
-    """Follow everything on the stack until it is empty."""
+def shower(world, hadrons, cells, stack, rng):
+    """Follow everything on the stack until it is empty; ``hadrons`` are those of the world, or None."""
     medium = world.medium
     track = 0
     while stack.size > 0:
@@ -89,8 +94,10 @@ def shower(world, cells, stack, rng):
             transport_electron(
                 medium, world.em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track
             )
-        elif kind <= MUON_PLUS:
+        elif kind <= MUON_PLUS and (hadrons is None or energy > _SLOW_MUON):
             transport_muon(world, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track)
+        elif hadrons is not None:
+            transport_hadron(medium, hadrons, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz, time, track)
 
 
 @compiled
@@ -119,7 +126,7 @@ def simulate_block(world, cells, stack, particles, offsets, seeds):
         for p in range(offsets[b], offsets[b + 1]):
             stack.values[stack.size, :] = particles[p]
             stack.size += 1
-        shower(world, cells, stack, rng)
+        shower(world, world.hadrons, cells, stack, rng)
         touched = first_touched(cells)
         while touched >= 0:
             if used == capacity:

@@ -116,7 +116,7 @@ def _record(world, cells, stack, particles, seeds):
         seed_state(rng, seeds[k])
         stack.values[0, :] = particles[k]
         stack.size = 1
-        shower(world, cells, stack, rng)
+        shower(world, None, cells, stack, rng)
         pieces = cells.pieces
         if n + pieces.size > len(hits):
             grown = np.empty(2 * (n + pieces.size), HIT)

@@ -10,6 +10,7 @@ from showercal.simulation.fast._em_tables import build_em_tables
 from showercal.simulation.fast._engine import World, simulate_block
 from showercal.simulation.fast._frozen import FROZEN, build_frozen, is_one_block
 from showercal.simulation.fast._gflash_tables import GFLASH, build_gflash
+from showercal.simulation.fast._hadron_tables import build_hadrons
 from showercal.simulation.fast._ionisation import build_ionisation
 from showercal.simulation.fast._library import build_library
 from showercal.simulation.fast._medium import build_medium, materials_of
@@ -19,12 +20,17 @@ from showercal.simulation.fast._records import new_record
 from showercal.simulation.fast._replay import LIBRARY
 
 _MOST_KEPT: Final = 2
-_KEPT: Final[dict[tuple[str, FastOptions, bool], World]] = {}
+_KEPT: Final[dict[tuple[str, FastOptions, bool, bool], World]] = {}
 _LOCK: Final = threading.Lock()
 
 
 def build_world(
-    calorimeter: BoxCalorimeter, options: FastOptions, threads: int = 1, *, has_muons: bool = False
+    calorimeter: BoxCalorimeter,
+    options: FastOptions,
+    threads: int = 1,
+    *,
+    has_muons: bool = False,
+    has_hadrons: bool = False,
 ) -> World:
     """Geometry, tables and library of a calorimeter; the last ones are kept, for a library takes seconds to make.
 
@@ -33,17 +39,22 @@ def build_world(
         options: Cuts and what is seen.
         threads: At once, while the library is made.
         has_muons: Whether muons come, whose showers in a block are worth frozen ones.
+        has_hadrons: Whether hadrons come.
     """
-    key = (calorimeter.fingerprint, options, has_muons)
+    key = (calorimeter.fingerprint, options, has_muons, has_hadrons)
     with _LOCK:
         if key not in _KEPT:
             while len(_KEPT) >= _MOST_KEPT:
                 del _KEPT[next(iter(_KEPT))]
-            _KEPT[key] = _make_world(calorimeter, options, threads, has_muons)
+            world = _make_world(calorimeter, options, threads, has_muons=has_muons)
+            if has_hadrons:
+                materials = [calorimeter.material(name) for name in materials_of(calorimeter)]
+                world = world._replace(hadrons=build_hadrons(materials, cut=options.cut))
+            _KEPT[key] = world
         return _KEPT[key]
 
 
-def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int, has_muons: bool) -> World:
+def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int, *, has_muons: bool) -> World:
     names = materials_of(calorimeter)
     materials = [calorimeter.material(name) for name in names]
     active = {layer.active for layer in calorimeter.layers}
