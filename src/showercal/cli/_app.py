@@ -49,9 +49,11 @@ def _options(
         os.environ["SHOWERCAL_DEBUG"] = "1"
 
 
-def _one_paragraph(message: Warning | str, category: type[Warning], *place: object) -> str:
-    """A warning as a user reads it: where in the code it was raised is for --debug."""
-    del category, place
+def _one_paragraph(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning as a user reads it, without where in the code it was raised."""
+    del category, filename, lineno, line
     return f"Warning: {message}\n"
 
 
