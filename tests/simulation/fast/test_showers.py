@@ -111,3 +111,17 @@ def test_visible_share_and_tracks_of_the_sandwich():
     visible, tracks = block.energy.sum() / 100 / 5000, block.tracks.sum() / 100 / 5
     assert visible == pytest.approx(0.0106, rel=0.06)  # 14 % per event: 1.4 % is the error of the mean
     assert tracks == pytest.approx(20.6, rel=0.06)
+
+
+def test_replayed_showers_stay_in_the_calorimeter():
+    """Slabs with the same surroundings share a library, though one may have fewer layers behind it than another."""
+    layers = (
+        *(Layer("plastic-scintillator", 4.0, "brass", 10.0) for _ in range(9)),
+        Layer("plastic-scintillator", 4.0),
+    )
+    box = BoxCalorimeter("fine", layers, n_x=4, n_y=4, cell_x=40.0, cell_y=40.0)
+    block = _shoot(box, "e-", "5", 100, half_width=10.0)
+    assert block.cell.min() >= 0
+    assert block.cell.max() < box.n_cells
+    np.testing.assert_allclose(block.sums.sum(axis=1), 5000, rtol=3e-3)  # positrons that escape aside
+    np.testing.assert_allclose(np.bincount(block.event, block.energy, 100), block.sums[:, ACTIVE], rtol=1e-5)

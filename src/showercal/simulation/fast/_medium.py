@@ -26,6 +26,7 @@ _MAX_BINS: Final = 1 << 14
 MEDIUM: Final = np.dtype(
     [
         ("n_slabs", np.int64),
+        ("n_layers", np.int64),
         ("z_low", np.float64, MAX_SLABS),  # faces of the slabs
         ("z_high", np.float64, MAX_SLABS),
         ("material", np.int64, MAX_SLABS),  # index into the tables
@@ -99,6 +100,7 @@ def build_medium(calorimeter: BoxCalorimeter, *, birks: float = 0.0, time_cut: f
     x0 = np.array([calorimeter.material(names[m]).radiation_length for m in material])
     medium = new_record(MEDIUM)
     medium.n_slabs = n_slabs
+    medium.n_layers = calorimeter.n_layers
     medium.z_low[:n_slabs], medium.z_high[:n_slabs] = z_low, z_high
     medium.material[:n_slabs], medium.layer[:n_slabs] = material, layer
     medium.layer_z[: calorimeter.n_layers] = calorimeter.layer_centre()

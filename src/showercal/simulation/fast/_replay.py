@@ -144,6 +144,11 @@ def replay(medium, library, cells, rng, slab, kind, energy, x, y, z, ux, uy, uz,
     for n in range(begin, end):
         seen = scale * library.hit[n].seen
         layer = base + library.hit[n].layer
+        # the shower was made in a slab of the same surroundings, which may have more layers further on
+        if layer < 0 or layer >= medium.n_layers:
+            cells.sums[ACTIVE] -= seen
+            cells.sums[LEAK_FRONT if layer < 0 else LEAK_BACK] += seen
+            continue
         shift = lean * (medium.layer_z[layer] - z)
         dx, dy = library.hit[n].x0 + shift, mirror * library.hit[n].y0
         x0, y0 = x + c * dx - s * dy, y + s * dx + c * dy
