@@ -132,7 +132,7 @@ def test_a_sandwich_compensates_too_little():
     box = detector("toy-sandwich")
     seen = {}
     for particle, energy in (("e-", "10"), ("pi-", "10"), ("e-", "40"), ("pi-", "40")):
-        _, (_, deposits, _) = _shoot(box, particle, energy, 150, half_width=75.0, birks=0.126, time_cut=150.0)
+        _, (_, deposits, _) = _shoot(box, particle, energy, 800, half_width=75.0, birks=0.126, time_cut=150.0)
         seen[particle, energy] = deposits.sum() / float(energy)
     assert 0.6 < seen["pi-", "10"] / seen["e-", "10"] < 0.9
     assert 0.6 < seen["pi-", "40"] / seen["e-", "40"] < 0.95
