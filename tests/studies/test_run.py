@@ -34,7 +34,11 @@ from .conftest import network, showers, study
 Make = Callable[..., Recipe]
 METHODS = ("line", "layers", "trees")
 OF_TRANSFER = {f"{metric}{suffix}" for metric in ("sigma_ratio_alone", "gain_kept") for suffix in ("", "_local")}
-OF_POINTS = set(METRICS) - {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p", *OF_TRANSFER}
+OF_SIMULATIONS = {name for name in METRICS if name.startswith("visible_energy_")} | {
+    *("layer_energy_ratio", "lit_cells_ratio", "leakage_ratio", "side_leakage_ratio", "shower_maximum_ratio"),
+    "two_sample_auc",
+}
+OF_POINTS = set(METRICS) - {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p", *OF_TRANSFER, *OF_SIMULATIONS}
 ROW_KEYS = {"method", "metric", "bin", "bin_low", "bin_high", "value", "error"}
 
 
