@@ -8,6 +8,7 @@ from numba import njit
 
 from showercal.detectors import MATERIALS, Material
 from showercal.simulation.fast import _em_cross_sections as sections
+from showercal.simulation.fast._electrons import _deflection
 from showercal.simulation.fast._em_tables import energy_of_range
 from showercal.simulation.fast._photons import compton_scatter
 from showercal.simulation.fast._random import seed_state
@@ -103,3 +104,35 @@ def test_compton_spectrum_is_klein_nishina(energy):
     cumulative /= cumulative[-1]
     distance = np.abs(np.interp(np.sort(after), grid, cumulative) - (np.arange(n) + 0.5) / n).max()
     assert distance < 1.95 / np.sqrt(n)  # Kolmogorov-Smirnov, p = 0.001
+
+
+@pytest.mark.parametrize("energy", [0.3, 5.0, 100.0])
+@pytest.mark.parametrize("optical", [1e-4, 0.03, 0.3])
+def test_hard_collisions_leave_the_mean_deflection(energy, optical):
+    """The mean of 1 - cos(theta) is 1 - exp(-s / lambda_1) with the tail and without; it narrows the core."""
+    hardness, most = (float(v[0]) for v in sections.single_scattering(np.array([energy]), MATERIALS["lead"]))
+
+    @njit
+    def sample(n, hardness, most):
+        rng = np.empty(4, np.uint64)
+        seed_state(rng, 11)
+        angle = np.empty(n)
+        for k in range(n):
+            angle[k] = 1.0 - _deflection(rng, optical, hardness, most)
+        return angle
+
+    soft, both = sample(200_000, 0.0, 1.0), sample(1_000_000, hardness, most)
+    expected = -np.expm1(-optical)
+    assert soft.mean() == pytest.approx(expected, rel=0.01)
+    assert both.mean() == pytest.approx(expected, abs=4 * both.std() / 1e3 + 0.02 * expected)
+    if optical < 0.01:
+        assert np.median(both) < 0.95 * np.median(soft)
+
+
+def test_the_nucleus_limits_single_scattering():
+    """Waves shorter than a nucleus of lead, 5.4 fm, are scattered by no more than about 1 / (p R)."""
+    energies = np.array([1.0, 10.0, 1000.0])
+    _, most = sections.single_scattering(energies, MATERIALS["lead"])
+    assert most[0] == most[1] == 1
+    angle = 2 * np.sqrt(most[2])
+    assert 0.5 < angle / (197.327 / 1000 / 5.4) < 2.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from showercal.simulation import ParticleGun, parse_spectrum
 from showercal.simulation._backend import Chunk, ShowerTask
 from showercal.simulation.fast._backend import FastShooter, _pieces
 from showercal.simulation.fast._cells import ABSORBER, ACTIVE, LEAK_BACK
-from showercal.simulation.fast._frozen import is_one_block
+from showercal.simulation.fast._frozen import suits_frozen
 from showercal.simulation.fast._options import FastOptions
 
 
@@ -73,9 +75,11 @@ def test_the_seed_decides():
     assert not np.array_equal(first.sums, shoot(detector("pbwo4-block"), "mu-", "500", 3, seed=5).sums)
 
 
-def test_a_sandwich_is_no_block():
-    assert is_one_block(detector("pbwo4-block"))
-    assert not is_one_block(detector("toy-sandwich"))
+def test_frozen_showers_suit_blocks_of_large_cells():
+    assert suits_frozen(detector("pbwo4-block"))
+    assert not suits_frozen(detector("toy-sandwich"))
+    assert not suits_frozen(replace(detector("pbwo4-block"), cell_x=1.0, cell_y=1.0))
+    assert not suits_frozen(replace(detector("pbwo4-block"), magnetic_field=(0.0, 1.0, 1.0)))
     assert not FastOptions(birks=0.1).uses_frozen_showers(detector("pbwo4-block"))
     assert not FastOptions(count_tracks=True).uses_frozen_showers(detector("pbwo4-block"))
 
@@ -94,3 +98,17 @@ def test_frozen_showers_are_like_full_ones():
         error = np.hypot(full.std(), replayed.std()) / 10
         assert abs(full.mean() - replayed.mean()) < 3.5 * error
         assert replayed.std() == pytest.approx(full.std(), rel=0.35)
+
+
+def test_frozen_showers_prefer_no_direction_but_that_of_the_field():
+    """Without a field along x nothing moves a shower along y; muons of 2 TeV bend by 1 mm along x."""
+    box = detector("pbwo4-block")
+    block = shoot(box, "mu-", "2000", 100, seed=3)
+    position = box.cell_position(block.cell)
+    near = (block.energy > 10) & (block.energy < 100) & (np.hypot(position[:, 0], position[:, 1]) < 15)
+    mean = [
+        np.bincount(block.event[near], position[near, k], 100) / np.bincount(block.event[near], minlength=100)
+        for k in range(2)
+    ]
+    assert abs(mean[1].mean()) < 3.5 * mean[1].std() / 10
+    assert abs(mean[0].mean() - 0.3) < 0.3 + 3.5 * mean[0].std() / 10

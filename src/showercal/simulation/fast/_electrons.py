@@ -8,7 +8,18 @@ from typing import Final
 from showercal.simulation.fast._cells import ABSORBER, deposit, deposit_point
 from showercal.simulation.fast._compiled import compiled, inlined
 from showercal.simulation.fast._em_cross_sections import ELECTRON_MASS
-from showercal.simulation.fast._em_tables import BREMS, KNOCK_ON, LOSS, RANGE, RATE, SCATTER, electron_value, photon_cut
+from showercal.simulation.fast._em_tables import (
+    BREMS,
+    HARDNESS,
+    KNOCK_ON,
+    LOSS,
+    MOST,
+    RANGE,
+    RATE,
+    SCATTER,
+    electron_value,
+    photon_cut,
+)
 from showercal.simulation.fast._grid import LOWEST, place
 from showercal.simulation.fast._medium import active_distance
 from showercal.simulation.fast._photons import (
@@ -21,13 +32,17 @@ from showercal.simulation.fast._photons import (
 )
 from showercal.simulation.fast._random import azimuth, exponential, normal, poisson, uniform
 from showercal.simulation.fast._stack import ELECTRON, PHOTON, POSITRON, push
-from showercal.simulation.fast._vectors import bend, turn
+from showercal.simulation.fast._vectors import CURVATURE, bend, turn
 
 _LOSS_PER_STEP: Final = 0.15  # largest share of the energy that a step may take
 _COARSE_LOSS: Final = 0.4
 _TURN_PER_STEP: Final = 0.15  # largest step in transport lengths
+_BEND_PER_STEP: Final = 0.3  # largest turn in the field, [rad]
 _HARDLY: Final = 1e-3  # mean 1 - cos of a step that needs no hinge: 2.5 degrees ...
 _NOT_AT_ALL: Final = 1e-9  # ... and no turn
+_HARD_SHARE: Final = 0.25  # of the steps have a hard elastic collision, ...
+_MOST_HARD: Final = 0.8  # ... unless that were more of the mean angle by hard ones, in steps of few collisions
+_BEYOND: Final = 1e-6  # [mm] over a wall, so that what flies straight on is over it
 _SMALL_TRANSFER: Final = 0.01  # [MeV]: collisions in thin layers are drawn one by one from here on
 
 
@@ -38,12 +53,13 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
     """Follow an electron or positron to its end; photons and knock-on electrons go to the stack.
 
     A step has its deflection, by scattering and by the field, at a random place along it (the hinge), which gives both
-    the lateral shift and the path length in the mean.
+    the lateral shift and the path length in the mean; a displacement below 1 moves the hinge towards the end.
 
     References:
         J. M. Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447 (random hinge, PENELOPE).
     """
     charge = -1.0 if kind == ELECTRON else 1.0
+    strength = math.sqrt(medium.field[0] ** 2 + medium.field[1] ** 2 + medium.field[2] ** 2)
     free_paths = exponential(rng)
     while True:
         material = medium.material[slab]
@@ -62,12 +78,20 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
         rate = electron_value(em, kind, material, k, f, RATE)
         scatter = electron_value(em, kind, material, k, f, SCATTER)
         length = min(_LOSS_PER_STEP * energy / loss, _TURN_PER_STEP / scatter)
+        if medium.has_field:
+            momentum = math.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
+            length = min(length, _BEND_PER_STEP * momentum / (CURVATURE * strength))
         is_hard = free_paths < rate * length
         if is_hard:
             length = free_paths / rate
+        if em.displacement < 1.0:
+            # a hinge that is not anywhere with the same chance must not be cut off by a wall
+            distance, _ = wall_distance(medium, slab, x, y, z, ux, uy, uz)
+            if distance + _BEYOND < length:
+                length, is_hard = distance + _BEYOND, False
         # a step that hardly turns needs no hinge
         turns = medium.has_field != 0 or length * scatter > _HARDLY
-        hinge = uniform(rng) * length if turns else length
+        hinge = (1.0 - em.displacement * uniform(rng)) * length if turns else length
         done, step = 0.0, 2
         for part in range(2):
             piece = hinge if part == 0 else length - hinge
@@ -90,7 +114,9 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
             if part == 0:
                 if not turns and length * scatter < _NOT_AT_ALL:
                     break
-                cosine = _deflection(rng, length * scatter)
+                hardness = electron_value(em, kind, material, k, f, HARDNESS)
+                most = electron_value(em, kind, material, k, f, MOST)
+                cosine = _deflection(rng, length * scatter, hardness, most)
                 c, s = azimuth(rng)
                 ux, uy, uz = turn(ux, uy, uz, cosine, c, s)
                 if medium.has_field:
@@ -147,7 +173,9 @@ def _stop(medium, em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz
         lost = min(loss * length, energy)
         cells.sums[ABSORBER] += lost
         energy -= lost
-        cosine = _deflection(rng, min(length * scatter, 2.0))
+        hardness = electron_value(em, kind, material, k, f, HARDNESS)
+        most = electron_value(em, kind, material, k, f, MOST)
+        cosine = _deflection(rng, min(length * scatter, 2.0), hardness, most)
         c, s = azimuth(rng)
         vx, vy, vz = turn(ux, uy, uz, cosine, c, s)
         # as if the whole deflection were in the middle of the step
@@ -170,21 +198,44 @@ def _stop(medium, em, cells, stack, rng, slab, kind, energy, x, y, z, ux, uy, uz
 
 
 @inlined
-def _deflection(rng, optical):
-    """Cosine from a density exp(a cos) whose mean of 1 - cos is 1 - exp(-s / lambda_1), as the exact theory asks.
+def _deflection(rng, optical, hardness, most):
+    """Cosine of the angle after a step whose mean of 1 - cos is 1 - exp(-s / lambda_1), as the exact theory asks.
+
+    Many soft collisions make a core exp(a cos). Where the tables give a hardness, a share of the steps has a hard one
+    too, from the tail 1 / (1 - cos)^2 of single scattering, and the core is as much narrower.
 
     References:
-        H. W. Lewis, Phys. Rev. 78 (1950) 526 (the mean); L. Urban, CERN-OPEN-2006-077 (the exponential core).
+        H. W. Lewis, Phys. Rev. 78 (1950) 526 (the mean); L. Urban, CERN-OPEN-2006-077 (the exponential core);
+        J. M. Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447 (hard and soft collisions).
     """
-    mean = -math.expm1(-optical)
+    if optical < _NOT_AT_ALL:
+        return 1.0
+    soft = -math.expm1(-optical)
+    chance, span = 0.0, 0.0
+    if hardness > 0.0:
+        # collisions beyond a cut in x = (1 - cos) / 2 number strength * span, span = 1 / cut - 1 / most, and have their
+        # share of the mean
+        strength = 0.5 * soft * hardness
+        span = _HARD_SHARE / strength
+        share = hardness * math.log(most * span + 1.0)
+        if share > _MOST_HARD:
+            share = _MOST_HARD
+            span = math.expm1(share / hardness) / most
+        chance = strength * span
+        soft = 1.0 - (1.0 - soft) / (1.0 - share * soft)  # cosines of both multiply in the mean
     # the mean of 1 - cos is 1/a - 2/(exp(2a) - 1); a few steps of iteration are enough for steps this short
-    a = 1.0 / mean
-    if mean > 0.15:
+    a = 1.0 / soft
+    if soft > 0.15:
         for _ in range(4):
-            a = 1.0 / (mean + 2.0 / math.expm1(2.0 * a))
+            a = 1.0 / (soft + 2.0 / math.expm1(2.0 * a))
     u = uniform(rng)
-    value = 1.0 + math.log(u + (1.0 - u) * math.exp(-2.0 * a)) / a
-    return max(-1.0, min(1.0, value))
+    cosine = max(-1.0, min(1.0, 1.0 + math.log(u + (1.0 - u) * math.exp(-2.0 * a)) / a))
+    if chance > 0.0 and uniform(rng) < chance:
+        single = 1.0 - 2.0 / (1.0 / most + span * uniform(rng))
+        c, _ = azimuth(rng)
+        sines = max((1.0 - cosine * cosine) * (1.0 - single * single), 0.0)
+        cosine = max(-1.0, min(1.0, cosine * single + c * math.sqrt(sines)))
+    return cosine
 
 
 @compiled

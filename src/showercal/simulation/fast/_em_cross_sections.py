@@ -188,6 +188,9 @@ def annihilation(kinetic: FloatArray, material: Material) -> FloatArray:
     return np.pi * RADIUS**2 / (gamma + 1) * bracket * material.electron_density
 
 
+_SEES_THE_NUCLEUS: Final = 15.0  # [MeV], where waves become as short as nuclei are large
+
+
 def uncorrected_inverse_transport_length(kinetic: FloatArray, material: Material) -> FloatArray:
     """1/lambda_1 of elastic scattering, [1/mm]: mean of 1 - cos(theta) per path; screened Rutherford, Moliere's angle.
 
@@ -195,23 +198,52 @@ def uncorrected_inverse_transport_length(kinetic: FloatArray, material: Material
         G. Moliere, Z. Naturforsch. 2a (1947) 133; I. Kawrakow and A. F. Bielajew, Nucl. Instrum. Meth. B 134 (1998)
         325.
     """
+    return 2 * _rutherford(kinetic, material)[1]
+
+
+def _rutherford(kinetic: FloatArray, material: Material) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Screened Rutherford scattering in x = (1 - cos(theta)) / 2: K dx / (x + eta)^2 per path.
+
+    Returns:
+        K [1/mm]; the mean of x per path, K (ln(1 + 1/eta) - 1/(1 + eta)) [1/mm]; the mean of ln(eta).
+    """
     tau = kinetic / ELECTRON_MASS
     beta2 = tau * (tau + 2) / (tau + 1) ** 2
     momentum2 = tau * (tau + 2)  # (p/mc)^2
-    total = np.zeros_like(kinetic)
+    number, total, logarithm = 0.0, np.zeros_like(kinetic), np.zeros_like(kinetic)
     for z, n in atoms_per_volume(material).items():
         thomas_fermi = 0.88534 * z ** (-1 / 3) / ALPHA  # radius in units of hbar/(m c)
         screening = (1.13 + 3.76 * (ALPHA * z) ** 2 / beta2) / (4 * momentum2 * thomas_fermi**2)
         bracket = np.log(1 + 1 / screening) - 1 / (1 + screening)
+        number += n * z * (z + 1)
         total += n * z * (z + 1) * bracket
-    return 2 * np.pi * RADIUS**2 * total / (momentum2 * beta2)
+        logarithm += n * z * (z + 1) * np.log(screening)
+    front = np.pi * RADIUS**2 / (momentum2 * beta2)
+    return front * number, front * total, logarithm / number
 
 
 def inverse_transport_length(kinetic: FloatArray, material: Material) -> FloatArray:
     """`uncorrected_inverse_transport_length` brought to the partial-wave calculations."""
-    return uncorrected_inverse_transport_length(kinetic, material) * elastic_correction(
-        kinetic, screening_numbers(material)[0] ** 3
-    )
+    return uncorrected_inverse_transport_length(kinetic, material) * _elastic_correction(kinetic, material)
+
+
+def single_scattering(kinetic: FloatArray, material: Material) -> tuple[FloatArray, FloatArray]:
+    """How far single collisions reach: (hardness, most).
+
+    Hardness is what 1/x^2 of x = (1 - cos(theta)) / 2 must be multiplied by to give collisions per path, over the mean
+    of x per path; most is the largest x, which the size of the nucleus limits at high energies.
+    """
+    strength, mean, log_screening = _rutherford(kinetic, material)
+    correction = _elastic_correction(kinetic, material)
+    # below, the correction is one of the strength; above, one of the largest angle
+    strength = np.where(kinetic < _SEES_THE_NUCLEUS, strength * correction, strength)
+    hardness = strength / (mean * correction)
+    most = np.where(kinetic < _SEES_THE_NUCLEUS, 1.0, np.exp(np.minimum(log_screening + 1 / hardness + 1, 0.0)))
+    return hardness, most
+
+
+def _elastic_correction(kinetic: FloatArray, material: Material) -> FloatArray:
+    return elastic_correction(kinetic, screening_numbers(material)[0] ** 3)
 
 
 # ---------------------------------------------------------------------------------------------- photons

@@ -25,13 +25,19 @@ RATE: Final = 2  # all discrete processes, [1/mm]
 BREMS: Final = 3  # share of bremsstrahlung in the rate
 KNOCK_ON: Final = 4  # share of bremsstrahlung and knock-on; the rest is annihilation
 SCATTER: Final = 5  # inverse transport length, [1/mm]
+HARDNESS: Final = 6  # strength of single collisions over the mean of all, `single_scattering`; 0 to leave them out
+MOST: Final = 7  # their largest (1 - cos) / 2
 # Columns of `EM_TABLES`'s photon.
 ATTENUATION: Final = 0  # [1/mm]
 PAIR: Final = 1  # share of pair production
 COMPTON: Final = 2  # share of pair production and Compton scattering; the rest is the photoelectric effect
 
-# Fitted to Geant4 electrons in the sandwich (docs/fast_simulation.md): one number for all layered calorimeters.
+# Fitted to Geant4 electrons (docs/fast_simulation.md). In layers: scattering, against the exact mean, without hard
+# collisions.
 _SCATTERING_FIT: Final = 1.15
+# In blocks, with hard collisions and no factor: lateral shift within a step, against the exact one. Geant4 shifts
+# particles no further than the nearest wall of a cell.
+_DISPLACEMENT_FIT: Final = 0.5
 # Also fitted: collision loss of electrons in absorbers, against 1 in active material.
 _ABSORBER_STOPPING_FIT: Final = 0.968
 _PHOTON_CUT_LEAST: Final = 0.03  # [MeV]
@@ -44,9 +50,10 @@ _BETHE_LOWEST: Final = 1e-3  # [MeV], where integrals of the range begin
 # Tables of M materials on the energies of `ENERGIES`, N.
 EM_TABLES: Final = np.dtype(
     [
-        # electron and positron; columns LOSS to SCATTER
-        ("electron", np.float64, (2, MAX_MATERIALS, N_ENERGIES, 6)),
+        # electron and positron; columns LOSS to MOST
+        ("electron", np.float64, (2, MAX_MATERIALS, N_ENERGIES, 8)),
         ("photon", np.float64, (MAX_MATERIALS, N_ENERGIES, 3)),  # columns ATTENUATION to COMPTON
+        ("displacement", np.float64),  # lateral shift within a step, against the exact one
         ("electron_cut", np.float64, MAX_MATERIALS),  # knock-on electrons are followed from this kinetic energy, [MeV]
         ("screening", np.float64, (MAX_MATERIALS, 3)),  # 136 m / Z^(1/3) [MeV], 4/3 ln Z, 4 f(Z)
         ("collision_strength", np.float64, MAX_MATERIALS),  # 2 pi r_e^2 m n_e, [MeV/mm]
@@ -88,13 +95,13 @@ def build_em_tables(materials: Sequence[Material], is_active: Sequence[bool], *,
         cut: Production cut of electrons in range, [mm].
     """
     em = new_record(EM_TABLES)
-    # fitted to a sandwich; in a block, which has no surfaces inside, showers are as wide as Geant4's without
-    scattering = 1.0 if all(is_active) else _SCATTERING_FIT
+    is_block = all(is_active)
+    em.displacement = _DISPLACEMENT_FIT if is_block else 1.0
     for m, (material, seen) in enumerate(zip(materials, is_active, strict=True)):
         em.electron_cut[m] = energy_of_range(cut, material)
         for kind in (ELECTRON, POSITRON):
             em.electron[kind, m] = _charged(
-                material, em.electron_cut[m], scattering, is_active=seen, positron=kind == POSITRON
+                material, em.electron_cut[m], is_block=is_block, is_active=seen, positron=kind == POSITRON
             )
         em.photon[m] = _photon(material)
         cube_root, log_term = sections.screening_numbers(material)
@@ -131,9 +138,7 @@ def _range(
     return np.concatenate([[start], start + np.cumsum(steps)])[-len(ENERGIES) :]
 
 
-def _charged(
-    material: Material, electron_cut: float, scattering: float, *, is_active: bool, positron: bool
-) -> FloatArray:
+def _charged(material: Material, electron_cut: float, *, is_block: bool, is_active: bool, positron: bool) -> FloatArray:
     stopping = 1.0 if is_active else _ABSORBER_STOPPING_FIT
     cuts = np.array([photon_cut(energy) for energy in ENERGIES])
     hard, soft = sections.bremsstrahlung(ENERGIES, cuts, material)
@@ -141,6 +146,7 @@ def _charged(
     flight = sections.annihilation(ENERGIES, material) if positron else np.zeros_like(ENERGIES)
     rate = hard + knock_on + flight
     safe = np.maximum(rate, 1e-300)
+    hardness, most = sections.single_scattering(ENERGIES, material)
     columns = {
         LOSS: soft + stopping * sections.collision_loss(ENERGIES, electron_cut, material, positron=positron),
         # the longest path there is: an electron that happens to radiate nothing goes further than the mean
@@ -148,7 +154,9 @@ def _charged(
         RATE: rate,
         BREMS: hard / safe,
         KNOCK_ON: (hard + knock_on) / safe,
-        SCATTER: scattering * sections.inverse_transport_length(ENERGIES, material),
+        SCATTER: (1.0 if is_block else _SCATTERING_FIT) * sections.inverse_transport_length(ENERGIES, material),
+        HARDNESS: hardness if is_block else np.zeros_like(hardness),
+        MOST: most,
     }
     return np.stack([columns[k] for k in range(len(columns))], axis=-1)
 

@@ -2,10 +2,12 @@
 
 The library holds showers that the simulator itself made, particle by particle, in a large block of the material: it
 adds no constant of its own. Particles above its highest energy are followed as anywhere else, and what they make below
-is replayed, which is thirty times faster and has the fluctuations and shapes of full showers. Without a magnetic field
-showers are turned about their axis at random. With one, the library holds showers along +z; another direction turns
-them together with their field, which is right for what flies nearly along z and hardly matters for the few MeV that do
-not.
+is replayed, which is forty times faster and has the fluctuations and shapes of full showers.
+
+A shower that is drawn is turned about its axis at random. With a field across the axis, which showers along +z then
+have, it is mirrored at random: in the plane across the field, which is an exact symmetry, and together with an exchange
+of electrons and positrons in the plane along it. Another direction turns a shower together with its field, which is
+right for what flies nearly along z and hardly matters for the few MeV that do not.
 
 References:
     E. Barberio et al., "Fast shower simulation in the ATLAS calorimeter", J. Phys. Conf. Ser. 119 (2008) 032008.
@@ -14,10 +16,13 @@ References:
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from showercal.detectors import BoxCalorimeter, Layer
 from showercal.simulation.fast._cells import LEAK_BACK, LEAK_FRONT, LEAK_SIDE, NO_TRACK, deposit_point, new_cells
@@ -28,107 +33,159 @@ from showercal.simulation.fast._random import azimuth, uniform
 from showercal.simulation.fast._records import new_record
 from showercal.simulation.fast._stack import ELECTRON, PHOTON, POSITRON, new_stack
 
-LOWEST: Final = 1.5  # kinetic energy where the library begins, [MeV]
-_RATIO: Final = 1.7  # of neighbouring energies
-_N_ENERGIES: Final = 13  # up to 900 MeV
-ENERGIES: Final = LOWEST * _RATIO ** np.arange(_N_ENERGIES)
-HIGHEST: Final = float(ENERGIES[-1])
-_PER_LOGARITHM: Final = 1 / math.log(_RATIO)
-_ENERGY_PER_BIN: Final = 15_000.0  # all showers of one energy together, [MeV]
-_MOST_SHOWERS: Final = 1000  # of one energy
-_KINDS: Final = (ELECTRON, PHOTON)
-_FINE: Final = 4  # hits of the library lie in cells this much smaller than the calorimeter's, at most ...
-_FINE_WIDTH: Final = 0.1  # [Moliere radii] ...
-_FINE_DEPTH: Final = 0.5  # ... and this deep, [X0]
-_BEHIND, _AHEAD, _ASIDE = 4.0, 28.0, 6.0  # room about the start: back and ahead [X0], to the sides [Moliere radii]
+LOWEST: Final = 1.5  # kinetic energies of the library, [MeV]
+HIGHEST: Final = 900.0
+_MOST_SHOWERS: Final = 2000.0  # begin per e-fold of the energy ...
+_ENERGY_PER_FOLD: Final = 300_000.0  # ... as long as their energy is not above this, [MeV]
+_NEIGHBOURS: Final = 24  # a shower is drawn from so many that are nearest in energy
+_N_KINDS: Final = 3  # electron, positron, photon: the first of the stack
+_ALIKE: Final = 20.0  # [MeV]; above, positrons shower as electrons that bend the other way
+_FINE_WIDTH: Final = 0.025  # hits of the library lie in cells so wide, [Moliere radii] ...
+_FINE_DEPTH: Final = 0.25  # ... and so deep, [X0]; ...
+_FEWEST: Final = 4  # ... of which a cell of the calorimeter must be so many wide and deep
+_BEHIND, _AHEAD, _ASIDE = 3.0, 22.0, 6.0  # room about the start: back and ahead [X0], to the sides [Moliere radii]
+_SHOWERS_PER_CALL: Final = 500
+_MOST_THREADS: Final = 2  # each needs half a gigabyte
+_SEED: Final = 20261128
 _MAX_SHOWERS: Final = 1 << 15
-_MAX_HITS: Final = 1 << 21
+_MAX_HITS: Final = 1 << 23
 
 FROZEN: Final = np.dtype(
     [
         ("is_on", np.int8),
-        ("count", np.int64, (2, _N_ENERGIES)),  # showers of electrons and photons by energy
-        ("first", np.int64, (2, _N_ENERGIES)),  # the first of them
-        ("hits", np.int64, _MAX_SHOWERS + 1),  # the first hit of each shower
+        ("count", np.int64),  # showers of electrons and of photons, by rising energy; positrons end at _ALIKE
+        ("per_fold", np.float64),  # showers of a kind per e-fold of the energy, ...
+        ("kink", np.float64),  # ... up to here, [MeV]; above, they become fewer as their energy rises
+        ("hits", np.int64, (_N_KINDS, _MAX_SHOWERS + 1)),  # the first hit of each shower
         ("hit", np.float32, (_MAX_HITS, 4)),  # across [mm], along the direction [mm], share of the energy
-        ("has_field", np.int8),
-        ("width_x", np.float64),  # size of the cells of the library, [mm]
-        ("width_y", np.float64),
-        ("width_z", np.float64),
+        ("field_x", np.float64),  # direction of a field across the axis, 0 where there is none
+        ("field_y", np.float64),
     ],
     align=True,
 )
 
 
-def is_one_block(calorimeter: BoxCalorimeter) -> bool:
-    """Whether a calorimeter is one material from front to back, so that a shower does not see where it is."""
+def suits_frozen(calorimeter: BoxCalorimeter) -> bool:
+    """Whether showers can be replayed: one material from front to back, in cells that are large against the hits.
+
+    A field must be along or across the axis.
+    """
+    if calorimeter.magnetic_field[2] and any(calorimeter.magnetic_field[:2]):
+        return False
     names = {name for layer in calorimeter.layers for name in (layer.active, layer.absorber) if name is not None}
-    return len(names) == 1 and all(layer.absorber is None for layer in calorimeter.layers)
+    if len(names) != 1 or any(layer.absorber is not None for layer in calorimeter.layers):
+        return False
+    fine = _fine_block(calorimeter)
+    depth = min(layer.active_thickness for layer in calorimeter.layers)
+    return (
+        min(calorimeter.cell_x, calorimeter.cell_y) >= _FEWEST * fine.cell_x
+        and depth >= _FEWEST * fine.layers[0].active_thickness
+    )
 
 
-def build_frozen(calorimeter: BoxCalorimeter, world: Any, simulate: Callable[..., Any]) -> Any:
-    """The library of a block, a record of layout `FROZEN`.
+def build_frozen(calorimeter: BoxCalorimeter, world: Any, simulate: Callable[..., Any], threads: int) -> Any:
+    """The library of a calorimeter that it suits, a record of layout `FROZEN`.
 
     Args:
         calorimeter: A block of one material.
         world: The engine's world of the block, without frozen showers.
         simulate: The engine's loop over events, which makes the showers.
+        threads: At once, a few at most: each has a block of its own.
     """
     frozen = new_record(FROZEN)
     block = _fine_block(calorimeter)
     medium = build_medium(block)
     medium.stop_range = world.medium.stop_range
     world = world._replace(medium=medium)
-    cells, stack = new_cells(block.n_cells), new_stack()
-    start = _BEHIND * block.material(block.layers[0].active).radiation_length
-    rng = np.random.default_rng(1)
-    showers = hits = 0
-    for t, kind in enumerate(_KINDS):
-        for k, energy in enumerate(ENERGIES):
-            n = min(_MOST_SHOWERS, math.ceil(_ENERGY_PER_BIN / energy))
-            particles = np.zeros((n, 9))
-            particles[:, 0], particles[:, 1], particles[:, 4], particles[:, 7] = kind, energy, start, 1.0
-            particles[:, 2] = rng.uniform(-0.5, 0.5, n) * block.cell_x
-            particles[:, 3] = rng.uniform(-0.5, 0.5, n) * block.cell_y
-            seeds = rng.integers(1 << 63, size=n, dtype=np.uint64)
-            event, cell, deposit = simulate(world, cells, stack, particles, np.arange(n + 1), seeds)[:3]
-            end = hits + len(event)
-            position = block.cell_position(cell)
-            frozen.hit[hits:end, 0] = position[:, 0] - particles[event, 2]
-            frozen.hit[hits:end, 1] = position[:, 1] - particles[event, 3]
-            frozen.hit[hits:end, 2] = position[:, 2] - start
-            frozen.hit[hits:end, 3] = deposit / energy
-            frozen.count[t, k], frozen.first[t, k] = n, showers
-            frozen.hits[showers : showers + n + 1] = hits + np.searchsorted(event, np.arange(n + 1))
-            showers, hits = showers + n, end
-    frozen.width_x, frozen.width_y, frozen.width_z = block.cell_x, block.cell_y, block.layers[0].active_thickness
-    frozen.has_field, frozen.is_on = medium.has_field, 1
+    energies = _library_energies(frozen)
+    rng = np.random.default_rng(_SEED)
+    jobs = []
+    for kind in range(_N_KINDS):
+        n = int(_showers_below(frozen, _ALIKE)) + _NEIGHBOURS if kind == POSITRON else len(energies)
+        for first in range(0, n, _SHOWERS_PER_CALL):
+            energy = energies[first : min(first + _SHOWERS_PER_CALL, n)]
+            # from anywhere in a cell, so that the middles of the cells about it have no pattern
+            particles = np.zeros((len(energy), 9))
+            particles[:, 0], particles[:, 1], particles[:, 7] = kind, energy, 1.0
+            start = _BEHIND * block.material(block.layers[0].active).radiation_length
+            size = block.cell_x, block.cell_y, block.layers[0].active_thickness
+            particles[:, 2:5] = rng.uniform(-0.5, 0.5, (len(energy), 3)) * size + (0.0, 0.0, start)
+            jobs.append((kind, first, particles, rng.integers(1 << 63, size=len(energy), dtype=np.uint64)))
+    space = threading.local()
+
+    def make(job: tuple[int, int, NDArray[np.float64], NDArray[np.uint64]]) -> tuple[NDArray[Any], NDArray[Any]]:
+        if not hasattr(space, "cells"):
+            space.cells, space.stack = new_cells(block.n_cells), new_stack()
+        kind, _, particles, seeds = job
+        offsets = np.arange(len(seeds) + 1)
+        event, cell, deposit = simulate(world, space.cells, space.stack, particles, offsets, seeds)[:3]
+        hits = np.empty((len(event), 4), np.float32)
+        hits[:, :3] = block.cell_position(cell) - particles[event, 2:5]
+        hits[:, 3] = deposit / _available(kind, particles[event, 1])
+        return hits, np.searchsorted(event, offsets)
+
+    n_hits = 0
+    with ThreadPoolExecutor(min(threads, _MOST_THREADS)) as pool:
+        for (kind, first, _, _), (hits, begins) in zip(jobs, pool.map(make, jobs), strict=True):
+            end = n_hits + len(hits)
+            if end > _MAX_HITS:
+                raise OverflowError("the showers of the library have more hits than it can hold")
+            frozen.hit[n_hits:end] = hits
+            frozen.hits[kind, first : first + len(begins)] = n_hits + begins
+            n_hits = end
+    field = np.array(calorimeter.magnetic_field[:2])
+    if field.any():
+        frozen.field_x, frozen.field_y = field / np.hypot(*field)
+    frozen.is_on = 1
     return frozen
+
+
+def _library_energies(frozen: Any) -> NDArray[np.float64]:
+    """Energies of the showers, rising; tells the library how many there are up to an energy."""
+    kink = _ENERGY_PER_FOLD / _MOST_SHOWERS
+    frozen.kink, frozen.per_fold = kink, _MOST_SHOWERS
+    frozen.count = int(_showers_below(frozen, HIGHEST))
+    number = np.arange(frozen.count) + 0.5
+    at_kink = _showers_below(frozen, kink)
+    below = LOWEST * np.exp(number / _MOST_SHOWERS)
+    above = kink / np.maximum(1.0 - (number - at_kink) / _MOST_SHOWERS, kink / HIGHEST)
+    return np.where(number < at_kink, below, above)
+
+
+@compiled
+def _showers_below(frozen, energy):
+    """How many showers of a kind have less energy: as many per e-fold up to the kink, then with the same energy."""
+    count = math.log(min(energy, frozen.kink) / LOWEST)
+    if energy > frozen.kink:
+        count += 1.0 - frozen.kink / energy
+    return frozen.per_fold * count
+
+
+@compiled
+def _available(kind, energy):
+    """What a particle can deposit: a positron also its mass and that of an electron, [MeV]."""
+    return energy + 2.0 * ELECTRON_MASS if kind == POSITRON else energy
 
 
 def _fine_block(calorimeter: BoxCalorimeter) -> BoxCalorimeter:
     """A block of the material with room for the largest shower of the library, finely cut."""
     name = calorimeter.layers[0].active
     material = calorimeter.material(name)
-    x0, aside = material.radiation_length, _ASIDE * material.moliere_radius
-    widest = _FINE_WIDTH * material.moliere_radius
-    cell_x, cell_y = min(calorimeter.cell_x / _FINE, widest), min(calorimeter.cell_y / _FINE, widest)
-    layers = tuple(Layer(name, _FINE_DEPTH * x0) for _ in range(math.ceil((_BEHIND + _AHEAD) / _FINE_DEPTH)))
-    n_x, n_y = 2 * math.ceil(aside / cell_x), 2 * math.ceil(aside / cell_y)
-    return BoxCalorimeter("frozen", layers, n_x, n_y, cell_x, cell_y, calorimeter.magnetic_field, {name: material})
+    width, depth = _FINE_WIDTH * material.moliere_radius, _FINE_DEPTH * material.radiation_length
+    layers = tuple(Layer(name, depth) for _ in range(math.ceil((_BEHIND + _AHEAD) / _FINE_DEPTH)))
+    n = 2 * math.ceil(_ASIDE / _FINE_WIDTH)
+    return BoxCalorimeter("frozen", layers, n, n, width, width, calorimeter.magnetic_field, {name: material})
 
 
 @compiled
 def replay_frozen(medium, frozen, cells, rng, kind, energy, x, y, z, ux, uy, uz, time):
     """Lay a shower of the library along the direction of an electron, positron or photon of LOWEST to HIGHEST.
 
-    Of the two energies of the library about its own, one by chance, nearer ones more often; deposits are scaled.
+    It is one of those of nearly the same energy, whose deposits are scaled.
     """
-    t = 1 if kind == PHOTON else 0
-    scale = energy + 2.0 * ELECTRON_MASS if kind == POSITRON else energy
-    k = int(_PER_LOGARITHM * math.log(energy / LOWEST) + uniform(rng))
-    k = min(max(k, 0), _N_ENERGIES - 1)
-    shower = frozen.first[t, k] + int(uniform(rng) * frozen.count[t, k])
+    scale = _available(kind, energy)
+    shower = int(_showers_below(frozen, energy) + _NEIGHBOURS * (uniform(rng) - 0.5))
+    shower = min(max(shower, 0), frozen.count - 1)
     # x and y of the library, turned as +z turns into the direction by the shortest way
     if uz > -0.999:
         p, q = ux / (1.0 + uz), uy / (1.0 + uz)
@@ -136,17 +193,22 @@ def replay_frozen(medium, frozen, cells, rng, kind, energy, x, y, z, ux, uy, uz,
         bx, by, bz = -ux * q, 1.0 - uy * q, -uy
     else:
         ax, ay, az, bx, by, bz = 1.0, 0.0, 0.0, 0.0, -1.0, 0.0
-    if not frozen.has_field:
-        c, s = azimuth(rng)
+    # chance puts another in its place that a symmetry makes as likely: no direction is preferred by a few showers
+    fx, fy = frozen.field_x, frozen.field_y
+    if fx == 0.0 and fy == 0.0:
+        xx, yx = azimuth(rng)
+        xy, yy = -yx, xx
     else:
-        # a positron bends as an electron that is turned by half a circle about its direction
-        c, s = (-1.0 if kind == POSITRON else 1.0), 0.0
+        along = 1.0 if uniform(rng) < 0.5 else -1.0
+        across = -1.0 if energy > _ALIKE and (kind == POSITRON or (kind == PHOTON and uniform(rng) < 0.5)) else 1.0
+        xx, xy = along * fx * fx + across * fy * fy, (along - across) * fx * fy
+        yx, yy = xy, along * fy * fy + across * fx * fx
+    if energy > _ALIKE and kind == POSITRON:
+        kind = ELECTRON
     inside = 0.0
-    for h in range(frozen.hits[shower], frozen.hits[shower + 1]):
-        hx = frozen.hit[h, 0] + (uniform(rng) - 0.5) * frozen.width_x
-        hy = frozen.hit[h, 1] + (uniform(rng) - 0.5) * frozen.width_y
-        a, b = c * hx - s * hy, s * hx + c * hy
-        d = frozen.hit[h, 2] + (uniform(rng) - 0.5) * frozen.width_z
+    for h in range(frozen.hits[kind, shower], frozen.hits[kind, shower + 1]):
+        hx, hy, d = frozen.hit[h, 0], frozen.hit[h, 1], frozen.hit[h, 2]
+        a, b = xx * hx + xy * hy, yx * hx + yy * hy
         share = scale * frozen.hit[h, 3]
         inside += share
         hx, hy, hz = x + a * ax + b * bx + d * ux, y + a * ay + b * by + d * uy, z + a * az + b * bz + d * uz

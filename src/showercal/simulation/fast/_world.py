@@ -8,7 +8,7 @@ from typing import Final
 from showercal.detectors import BoxCalorimeter
 from showercal.simulation.fast._em_tables import build_em_tables
 from showercal.simulation.fast._engine import World, simulate_block
-from showercal.simulation.fast._frozen import FROZEN, build_frozen, is_one_block
+from showercal.simulation.fast._frozen import FROZEN, build_frozen, suits_frozen
 from showercal.simulation.fast._gflash_tables import GFLASH, build_gflash
 from showercal.simulation.fast._hadron_tables import build_hadrons
 from showercal.simulation.fast._ionisation import build_ionisation
@@ -68,8 +68,8 @@ def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int,
         build_muon_tables(materials, em.electron_cut, nuclear=options.muon_nuclear),
         new_record(FROZEN),
     )
-    if has_muons and options.uses_frozen_showers(calorimeter) and is_one_block(calorimeter):
-        return world._replace(frozen=build_frozen(calorimeter, world, simulate_block))
+    if has_muons and options.uses_frozen_showers(calorimeter) and suits_frozen(calorimeter):
+        return world._replace(frozen=build_frozen(calorimeter, world, simulate_block, threads))
     if options.em_model == "particles" and any(layer.absorber is not None for layer in calorimeter.layers):
         world = world._replace(library=build_library(calorimeter, world, threads))
     return world
