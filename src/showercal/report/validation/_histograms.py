@@ -110,6 +110,7 @@ def counts_figure(content: ValidationContent) -> Figure:
         starts = [one.shapes.column("shower_start") for one in _both(content)]
         _histograms(content, grid[:, 1], starts, np.arange(n_layers + 2, dtype=np.float64) - 0.5)
         grid[0, 1].set_yscale("log")
+        grid[0, 1].set_ylim(bottom=0.3 / max(map(len, starts)))  # a single event is seen, an empty bin has no end
         for axes in grid[1]:
             whole_numbers(axes.xaxis)
         grid[1, 0].set_xlabel(f"Number of cells above {content.lit_threshold:g} MeV")
