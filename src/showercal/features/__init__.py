@@ -15,6 +15,7 @@ from showercal.features._config import (
 from showercal.features._extractor import FeatureExtractor, same_detector
 from showercal.features._flat import Fields, layer_sums_of_fields
 from showercal.features._graph import FeatureGraph, fields_of
+from showercal.features._muon_features import MUON_FEATURES, MUON_THRESHOLDS, MuonFeature, muon_features
 from showercal.features._neighbours import neighbourhoods
 from showercal.features._observables import Observables, join_observables, observe
 from showercal.features._shower_profiles import CELL_EDGES, ShowerProfiles, ring_edges, shower_profiles
@@ -33,6 +34,8 @@ from showercal.features._symmetry import GridAugmentation
 __all__ = [
     "CELL_EDGES",
     "LIT_THRESHOLDS",
+    "MUON_FEATURES",
+    "MUON_THRESHOLDS",
     "Columns",
     "DenseColumn",
     "FeatureConfig",
@@ -45,6 +48,7 @@ __all__ = [
     "InputConfig",
     "LayerSums",
     "LinearEnergy",
+    "MuonFeature",
     "Neighbourhoods",
     "Observables",
     "Points",
@@ -58,6 +62,7 @@ __all__ = [
     "join_observables",
     "layer_sums",
     "layer_sums_of_fields",
+    "muon_features",
     "neighbourhoods",
     "observe",
     "ring_edges",

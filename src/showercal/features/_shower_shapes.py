@@ -20,7 +20,7 @@ IntArray = NDArray[np.int64]
 LIT_THRESHOLDS: Final = (0.0, 0.1, 1.0, 10.0)  # of the energy in a cell, [MeV]
 # Less than the mean energy of a pair of charges in any medium: no deposit, [MeV]. Geant4 leaves 1e-9 MeV in a
 # neighbouring cell where a particle touches the wall: the loss within the tolerance of its surfaces, 1e-9 mm.
-_LEAST_DEPOSIT: Final = 1e-6
+LEAST_DEPOSIT: Final = 1e-6
 _N_GROUPS: Final = 9
 _GROWTH: Final = 1.5  # groups of layers grow with depth, as showers thin out
 # A shower has begun where a layer holds more than this many minimum ionising particles leave in it.
@@ -97,7 +97,7 @@ def shower_hits(events: Events, calorimeter: BoxCalorimeter) -> Hits:
         DataError: If the events have no ``cells.id`` and ``cells.energy``.
     """
     energy = 1e3 * np.asarray(ak.to_numpy(ak.flatten(events.field("cells.energy"))), dtype=np.float64)
-    lit = energy > _LEAST_DEPOSIT
+    lit = energy > LEAST_DEPOSIT
     count = ak.to_numpy(ak.num(events.field(CELL), axis=1))
     event = np.repeat(np.arange(len(events)), count)[lit]
     layer, ix, iy = calorimeter.cell_index(ak.to_numpy(ak.flatten(events.field(CELL)))[lit])
