@@ -11,13 +11,18 @@ import awkward as ak
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 from scipy import ndimage
 
+from samples import method_of
 from showercal import BoxCalorimeter, Events, detector
 from showercal.detectors import Layer
-from showercal.errors import DataError, GeometryError
+from showercal.errors import DataError, ExportError, GeometryError
 from showercal.features import (
     MUON_FEATURES,
+    FeatureConfig,
+    FeatureExtractor,
+    MuonFeatures,
     muon_features,
     shower_shapes,
 )
@@ -350,6 +355,55 @@ def test_refusals(rng: np.random.Generator) -> None:
         muon_features(events_of(cells, [(0, 0)] * 2))
     with pytest.raises(GeometryError, match="run from 0 to 149"):
         muon_features(replace(events, geometry=replace(SMALL, layers=SMALL.layers[:5]).to_dict()))
+
+
+def test_options_of_a_recipe() -> None:
+    read = TypeAdapter(FeatureConfig).validate_python
+    assert read({"muon": {"kind": "muon_features"}}) == {"muon": MuonFeatures()}
+    with pytest.raises(ValidationError, match="no muon feature 'moment_z'"):
+        read({"muon": {"kind": "muon_features", "names": ["moment_z"]}})
+    with pytest.raises(ValidationError, match="must rise from 0 GeV"):
+        read({"muon": {"kind": "muon_features", "thresholds": [0.1, 0.01]}})
+
+
+def test_extractor_standardises_them(rng: np.random.Generator) -> None:
+    events = random_events(rng)
+    extractor = FeatureExtractor({"muon": MuonFeatures(), "moments": MuonFeatures(names=("moment_x", "moment_y"))})
+    columns = extractor.fit_transform(events)
+    assert extractor.shapes() == {"muon": (28,), "moments": (2,)}
+    again = columns["moments"].values * extractor.scale_["moments"] + extractor.shift_["moments"]
+    np.testing.assert_allclose(again.numpy(), muon_features(events, ["moment_x", "moment_y"]), rtol=1e-4, atol=1e-4)
+    with pytest.raises(DataError, match=r"come from 'other'.*trained on 'small'"):
+        extractor.transform(replace(events, geometry=replace(SMALL, name="other").to_dict()))
+
+
+def learnable(rng: np.random.Generator, n_events: int) -> Events:
+    """Muons whose deposits grow with their energy."""
+    energy = rng.uniform(100, 1000, n_events)
+    cells = [{(layer, 3, 2): e * rng.uniform(1e-4, 2e-4) for layer in range(10)} for e in energy]
+    events = events_of(cells, [(1.0, 0.0)] * n_events)
+    return replace(events, array=ak.with_field(events.array, energy, "energy_true"))
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"kind": "trees", "n_trees": 30, "min_events_per_leaf": 5},
+        {"kind": "network", "network": {"name": "fcn"}, "training": {"epochs": 2, "batch_size": 32}},
+    ],
+    ids=["trees", "network"],
+)
+def test_methods_learn_from_them(method: Mapping[str, object], rng: np.random.Generator, tmp_path: Path) -> None:
+    train, validation = learnable(rng, 300), learnable(rng, 100)
+    fitted = method_of({**method, "features": {"muon": {"kind": "muon_features"}}}).fit(train, validation)
+    predicted = fitted.predict(validation).mean
+    assert np.corrcoef(predicted, validation.energy_true)[0, 1] > 0.9
+    fitted.save(tmp_path / "model")
+    again = type(fitted).load(tmp_path / "model")
+    np.testing.assert_array_equal(again.predict(validation).mean, predicted)
+    assert tuple(fitted.config.fields) == ("offsets", "cells.id", "cells.energy", "impact_x", "impact_y")
+    with pytest.raises(ExportError, match="apply it in Python"):
+        fitted.graph()
 
 
 def test_documentation_defines_them_all() -> None:

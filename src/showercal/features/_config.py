@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from showercal.features._muon_features import MUON_THRESHOLDS, check_muon_options
 
 
 class _Input(BaseModel):
@@ -67,6 +69,33 @@ class LinearEnergy(_Input):
     values: tuple[str, ...] = Field(min_length=1)
 
 
+class MuonFeatures(_Input):
+    """High-level features of muons in a box: energies, moments, clusters, bending: (B, F) (see `muon_features`).
+
+    Args:
+        names: Those wanted; by default all 28.
+        energy: Field of the energies of cells.
+        impact: Fields of x and y where the muon enters.
+        thresholds: Up to the first a cell is low, above the second it is high, [GeV].
+    """
+
+    kind: Literal["muon_features"] = "muon_features"
+    names: tuple[str, ...] | None = Field(default=None, min_length=1)
+    energy: str = "cells.energy"
+    impact: tuple[str, str] = ("impact_x", "impact_y")
+    thresholds: tuple[float, float] = MUON_THRESHOLDS
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Fields that they are made from."""
+        return (self.energy, *self.impact)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        check_muon_options(self.names or (), self.thresholds)
+        return self
+
+
 class Table(_Input):
     """Scalars of the event (moments, global features): (B, F).
 
@@ -90,11 +119,12 @@ class Images(_Input):
 
 
 InputConfig = Annotated[
-    Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy | Table | Images, Field(discriminator="kind")
+    Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy | MuonFeatures | Table | Images,
+    Field(discriminator="kind"),
 ]
 FeatureConfig = dict[str, InputConfig]
 
 
 def uses_cells(inputs: Iterable[InputConfig]) -> bool:
     """Whether any input is made from cells, so that their places count."""
-    return any(isinstance(spec, Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy) for spec in inputs)
+    return any(not isinstance(spec, Table | Images) for spec in inputs)

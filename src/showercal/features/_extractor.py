@@ -21,6 +21,7 @@ from showercal.features._config import (
     Images,
     LayerSums,
     LinearEnergy,
+    MuonFeatures,
     Neighbourhoods,
     Points,
     Table,
@@ -28,6 +29,7 @@ from showercal.features._config import (
     uses_cells,
 )
 from showercal.features._linear_energy import fit_linear_energy, linear_energy
+from showercal.features._muon_features import muon_features
 from showercal.features._neighbours import neighbourhoods
 from showercal.features._sums import layer_sums
 
@@ -196,6 +198,9 @@ class FeatureExtractor:
         if isinstance(spec, LinearEnergy):
             sums = self._layer_sums(events, spec.values)
             return DenseColumn(linear_energy(torch.from_numpy(sums), self.learned_[name]))
+        if isinstance(spec, MuonFeatures):
+            rows = muon_features(events, spec.names, energy=spec.energy, impact=spec.impact, thresholds=spec.thresholds)
+            return DenseColumn(torch.from_numpy(rows))
         if isinstance(spec, Table):
             return DenseColumn(torch.from_numpy(np.stack([events.scalar(f) for f in spec.values], axis=1)))
         assert isinstance(spec, Images)

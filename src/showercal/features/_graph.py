@@ -9,13 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from showercal.detectors import BoxCalorimeter
-from showercal.errors import check_fitted
+from showercal.errors import ExportError, check_fitted
 from showercal.events import CELL, OFFSETS
 from showercal.features._config import (
     Images,
     InputConfig,
     LayerSums,
     LinearEnergy,
+    MuonFeatures,
     Neighbourhoods,
     Points,
     Voxels,
@@ -35,11 +36,20 @@ class FeatureGraph(nn.Module):
 
     Attributes:
         fields: Names of the fields it takes.
+
+    Raises:
+        ExportError: If an input has no form as tensor operations.
     """
 
     def __init__(self, extractor: FeatureExtractor) -> None:
         super().__init__()
         check_fitted(extractor, "scale_")
+        for name, spec in extractor.config.items():
+            if isinstance(spec, MuonFeatures):
+                raise ExportError(
+                    f"input {name!r}: the clusters of muon_features have no form as tensor operations, so that this "
+                    "method cannot be exported: apply it in Python, or export one without them"
+                )
         self.config = dict(extractor.config)
         self.calorimeter = extractor.calorimeter_
         self.fields = fields_of(self.config.values())

@@ -12,7 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from showercal.errors import ModelFileError, TrainingError, check_fitted
 from showercal.estimator import Estimator, read_model_file, write_model_file
 from showercal.events import Events
-from showercal.features import Columns, DenseColumn, FeatureExtractor, FeatureGraph, LayerSums, Table, fields_of
+from showercal.features import (
+    Columns,
+    DenseColumn,
+    FeatureExtractor,
+    FeatureGraph,
+    LayerSums,
+    MuonFeatures,
+    Table,
+    fields_of,
+)
 from showercal.models._graph import NetworkGraph
 from showercal.models._tree_ensemble import TreeEnsemble
 from showercal.prediction import PointPrediction
@@ -33,7 +42,7 @@ class TreesConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: Literal["trees"] = "trees"
-    features: dict[str, LayerSums | Table] = Field(min_length=1)
+    features: dict[str, LayerSums | MuonFeatures | Table] = Field(min_length=1)
     n_trees: int = Field(default=2000, ge=1)
     learning_rate: float = Field(default=0.05, gt=0)
     n_leaves: int = Field(default=31, ge=2)
