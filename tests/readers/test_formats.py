@@ -287,3 +287,34 @@ def test_unknown_suffix(tmp_path):
     mapping = Mapping.parse({"fields": {"energy_true": {"branch": "e", "unit": "GeV"}}}, where="m")
     with pytest.raises(DataError, match=r"format of .*events\.csv by its suffix '\.csv'; known: \.parquet"):
         open_mapped(tmp_path / "events.csv", mapping)
+
+
+def test_columns_of_tables(tmp_path):
+    with h5py.File(tmp_path / "t.h5", "w") as file:
+        file["table"], file["list"] = np.arange(12.0).reshape(4, 3), np.arange(4.0)
+    fields = {
+        "energy_true": {"branch": "table", "unit": "MeV", "column": 2},
+        "impact_x": {"branch": "table", "unit": "cm", "column": 0},
+        "impact_y": {"branch": "list", "unit": "mm", "column": 0},  # as good as a table of one column
+    }
+    events = read(tmp_path / "t.h5", Mapping.parse({"fields": fields}, where="m"))
+    np.testing.assert_allclose(events.energy_true, np.array([2, 5, 8, 11]) * 1e-3)
+    np.testing.assert_allclose(events.scalar("impact_x"), [0, 30, 60, 90])
+    np.testing.assert_allclose(events.scalar("impact_y"), [0, 1, 2, 3])
+    fields["impact_x"]["column"] = 3
+    message = r"'impact_x' is column 3 of 'table', which has shape \(4, 3\): expected .* more than 3 columns; correct"
+    with pytest.raises(DataError, match=message):
+        open_mapped(tmp_path / "t.h5", Mapping.parse({"fields": fields}, where="m"))
+
+
+def test_a_default_is_for_files_without_the_branch(sample):
+    path, mapping = sample
+    there = {"branch": mapping.fields["impact_x"].branch, "unit": "cm", "default": 7}
+    missing = {"branch": "nowhere", "unit": "cm", "default": 7, "dtype": "float32"}
+    fields = mapping.model_dump(exclude_none=True)["fields"] | {"there": there, "missing": missing}
+    declared = mapping.model_dump(exclude_none=True) | {"fields": fields}
+    source = open_mapped(path, Mapping.parse(declared, where="m"))
+    events = ak.concatenate([chunk.array for chunk in source.chunks(20)])
+    assert events.there.tolist() == events.impact_x.tolist()
+    assert events.missing.tolist() == [70.0] * N
+    assert str(events.missing.type) == f"{N} * float32"

@@ -126,6 +126,7 @@ def test_nulls(written, columns, column, value, message):
         ("cells.id", {"branch": "energy", "dtype": None}, r"cells\.id must be whole numbers; they are float64"),
         ("cells.tracks", {"dtype": "int8", "branch": "big"}, r"do not fit dtype int8; the first at event 0.*\[1000\]"),
         ("energy_true", {"counts": "tracks"}, r"'counts' and 'offsets' are for flat arrays of HDF5"),
+        ("impact_x", {"column": 0}, r"field 'impact_x': 'column' is for tables of HDF5; .* has branches of its own"),
         ("energy_true", {"branch": "energytrue"}, r"no branch 'energytrue', .*; nearest known: 'energy_true'"),
     ],
 )

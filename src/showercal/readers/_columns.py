@@ -31,13 +31,20 @@ class ColumnFile(ABC):
     def blocks(self, fields: Mapping[str, Field], size: int) -> Iterator[dict[str, ak.Array]]:
         """Values of the fields that have a branch, by field name, at most ``size`` events at a time."""
 
+    def with_defaults(self, fields: Mapping[str, Field]) -> dict[str, Field]:
+        """The fields, with the default in place of each branch that the file does not have."""
+        return {
+            name: field.constant if field.default is not None and field.branch not in self.types else field
+            for name, field in fields.items()
+        }
+
     def check_branches(self, fields: Mapping[str, Field], *, mapping: str) -> None:
         """Refuse a mapping that names columns the file does not have.
 
         Raises:
             DataError: With the nearest column.
         """
-        for name, field in fields.items():
+        for name, field in self.with_defaults(fields).items():
             for column in field.columns:
                 if column not in self.types:
                     raise DataError(
@@ -71,9 +78,13 @@ def refuse_hdf5_keys(path: Path, fields: Mapping[str, Field]) -> None:
     """Refuse the keys that only HDF5 needs.
 
     Raises:
-        DataError: If a field has ``counts`` or ``offsets``.
+        DataError: If a field has ``counts``, ``offsets`` or a ``column``.
     """
     for name, field in fields.items():
+        if field.column is not None:
+            raise DataError(
+                f"field {name!r}: 'column' is for tables of HDF5; {path} has branches of its own: name one as 'branch'"
+            )
         if field.counts or field.offsets:
             raise DataError(
                 f"field {name!r}: 'counts' and 'offsets' are for flat arrays of HDF5; {path} has lists of its own: "

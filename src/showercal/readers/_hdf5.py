@@ -17,7 +17,7 @@ from showercal.errors import DataError, nearest
 from showercal.readers._columns import ColumnFile, check_file, truncated
 from showercal.readers._mapping import Field
 
-_FAULTS: Final = (OSError, RuntimeError)
+FAULTS: Final = (OSError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,22 @@ class Hdf5Columns(ColumnFile):
     path: Path
     group: str
     types: Mapping[str, str]
-    rows: Mapping[str, int]
+    shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def where(self) -> str:
+        """File and group, for messages."""
+        return str(self.path) if self.group == "/" else f"{self.path} ({self.group})"
 
     def n_events(self, fields: Mapping[str, Field]) -> int:
         lengths = {name: self._length(field) for name, field in fields.items() if field.branch is not None}
+        for name, field in fields.items():
+            self._check_column(name, field)
         first, n_events = next(iter(lengths.items()))
         for name, length in lengths.items():
             if length != n_events:
                 raise DataError(
-                    f"{self.path}: {name!r} has {length} events and {first!r} has {n_events}; all data sets need one "
+                    f"{self.where}: {name!r} has {length} events and {first!r} has {n_events}; all data sets need one "
                     "row per event (for a flat array declare its 'counts' or 'offsets')"
                 )
         return n_events
@@ -45,30 +52,47 @@ class Hdf5Columns(ColumnFile):
         n_events = self.n_events(fields)
         cursor = dict.fromkeys(named, 0)  # where the next event begins in a flat array
         try:
-            with _opened(self.path, self.group) as group:
+            with opened(self.path, self.group) as group:
                 for start in range(0, n_events, size):
                     stop = min(start + size, n_events)
                     block = {}
+                    tables: dict[str, NDArray[Any]] = {}  # read once for all of their columns
                     for name, field in named.items():
-                        if field.counts is None and field.offsets is None:
-                            block[name] = _rows(group[field.branch][start:stop])
+                        branch = str(field.branch)
+                        if field.column is not None:
+                            if branch not in tables:
+                                tables[branch] = group[branch][start:stop].reshape(stop - start, -1)
+                            block[name] = _rows(tables[branch][:, int(field.column)])
+                        elif field.counts is None and field.offsets is None:
+                            block[name] = _rows(group[branch][start:stop])
                         else:
                             block[name], cursor[name] = self._flat(group, field, start, stop, cursor[name])
                     yield block
                 for name, field in named.items():
-                    length = self.rows[str(field.branch)]
+                    length = self.shapes[str(field.branch)][0]
                     if field.counts is not None and cursor[name] != length:
                         raise DataError(
-                            f"{self.path}: {field.counts!r} sums to {cursor[name]}, but {field.branch!r} has {length} "
+                            f"{self.where}: {field.counts!r} sums to {cursor[name]}, but {field.branch!r} has {length} "
                             "entries: they do not belong together, or the file is incomplete"
                         )
-        except _FAULTS as fault:
+        except FAULTS as fault:
             raise truncated(self.path, "HDF5", fault) from fault
 
     def _length(self, field: Field) -> int:
         if field.offsets is not None:
-            return self.rows[field.offsets] - 1
-        return self.rows[str(field.counts if field.counts is not None else field.branch)]
+            return self.shapes[field.offsets][0] - 1
+        return self.shapes[str(field.counts if field.counts is not None else field.branch)][0]
+
+    def _check_column(self, name: str, field: Field) -> None:
+        if field.column is None:
+            return
+        shape = self.shapes[str(field.branch)]
+        n_columns = 1 if len(shape) == 1 else shape[1]  # a list of numbers is a table of one column
+        if len(shape) > 2 or not (isinstance(field.column, int) and field.column < n_columns):
+            raise DataError(
+                f"{self.where}: {name!r} is column {field.column} of {field.branch!r}, which has shape {shape}: "
+                f"expected (events, columns) with more than {field.column} columns; correct the 'column' in the mapping"
+            )
 
     def _flat(self, group: Any, field: Field, start: int, stop: int, begin: int) -> tuple[ak.Array, int]:
         if field.offsets is not None:
@@ -76,10 +100,10 @@ class Hdf5Columns(ColumnFile):
             begin, counts = int(offsets[0]), np.diff(offsets)
         else:
             counts = np.asarray(group[field.counts][start:stop], dtype=np.int64)
-        end, length = begin + int(counts.sum()), self.rows[str(field.branch)]
+        end, length = begin + int(counts.sum()), self.shapes[str(field.branch)][0]
         if np.any(counts < 0) or end > length:
             raise DataError(
-                f"{self.path}: {field.counts or field.offsets!r} asks for entries {begin} to {end} of "
+                f"{self.where}: {field.counts or field.offsets!r} asks for entries {begin} to {end} of "
                 f"{field.branch!r} for events {start} to {stop - 1}; it has {length}: they do not belong together"
             )
         return ak.unflatten(_rows(group[field.branch][begin:end]), counts), end
@@ -98,18 +122,29 @@ def open_hdf5(path: Path, fields: Mapping[str, Field], group: str | None) -> Hdf
     """
     check_file(path)
     try:
-        with _opened(path, group or "/") as opened:
-            found: dict[str, Any] = {}
-            opened.visititems(lambda name, one: found.update({name: one} if isinstance(one, h5py.Dataset) else {}))
-            found = {name: one for name, one in found.items() if one.ndim > 0}
-            types = {name: _type(one) for name, one in found.items()}
-            return Hdf5Columns(path, group or "/", types, {name: int(one.shape[0]) for name, one in found.items()})
-    except _FAULTS as fault:
+        with opened(path, group or "/") as found:
+            return columns_of(path, group or "/", found)
+    except FAULTS as fault:
         raise truncated(path, "HDF5", fault) from fault
 
 
+def columns_of(path: Path, name: str, group: Any) -> Hdf5Columns:
+    """The data sets of an opened group of that name."""
+    found: dict[str, Any] = {}
+    group.visititems(lambda key, one: found.update({key: one} if isinstance(one, h5py.Dataset) else {}))
+    found = {key: one for key, one in found.items() if one.ndim > 0}
+    return Hdf5Columns(
+        path, name, {key: _type(one) for key, one in found.items()}, {key: one.shape for key, one in found.items()}
+    )
+
+
 @contextmanager
-def _opened(path: Path, group: str) -> Iterator[Any]:
+def opened(path: Path, group: str) -> Iterator[Any]:
+    """An opened group of a file.
+
+    Raises:
+        DataError: If it is not there.
+    """
     with h5py.File(path, "r") as file:
         if group not in file:
             groups = [name for name, one in file.items() if isinstance(one, h5py.Group)]

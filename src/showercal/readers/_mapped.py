@@ -77,8 +77,9 @@ class MappedEvents(EventSource):
         selection = None if self.mapping.select is None else Selection(self.mapping.select)
         for file in self.files:
             first_event = 0
-            for raw in file.blocks(self.mapping.fields, size):
-                array = records(raw, self.mapping.fields, where=str(file.path), first_event=first_event)
+            fields = file.with_defaults(self.mapping.fields)
+            for raw in file.blocks(fields, size):
+                array = records(raw, fields, where=str(file.path), first_event=first_event)
                 events = Events(array, self.units, self.geometry, self.provenance)
                 numbers = np.arange(first_event, first_event + len(events))
                 n_raw = len(events)
@@ -109,7 +110,7 @@ def open_mapped(paths: Paths, mapping: Mapping | str | Path) -> MappedEvents:
     files = tuple(open_columns(path, mapping) for path in find_files(paths))
     for file in files:
         file.check_branches(mapping.fields, mapping=mapping.name)
-    counts = [file.n_events(mapping.fields) for file in files]
+    counts = [file.n_events(file.with_defaults(mapping.fields)) for file in files]
     if sum(counts) == 0:
         raise DataError(f"no events in {', '.join(str(file.path) for file in files)}: 0 rows")
     provenance = {

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    NonNegativeInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from showercal.detectors import BoxCalorimeter, detector
 from showercal.errors import DataError, GeometryError, RecipeError, nearest
@@ -64,6 +72,8 @@ class Field(_Strict):
         dtype: NumPy type to hold the values in, e.g. ``int32``; default: as in the file.
         counts: HDF5 only: data set with the number of entries of each event, where ``branch`` is flat.
         offsets: HDF5 only: data set with the first entry of each event (and the end), where ``branch`` is flat.
+        column: HDF5 only: number of one column of a table, from 0.
+        default: Constant of the files that have no such branch; without it they are refused.
     """
 
     branch: str | None = None
@@ -73,6 +83,8 @@ class Field(_Strict):
     dtype: str | None = None
     counts: str | None = None
     offsets: str | None = None
+    column: NonNegativeInt | None = None
+    default: float | None = None
 
     @field_validator("unit")
     @classmethod
@@ -95,10 +107,24 @@ class Field(_Strict):
             raise ValueError("give 'counts' or 'offsets', not both")
         return self
 
+    @model_validator(mode="after")
+    def _keys_fit(self) -> Self:
+        flat = self.counts is not None or self.offsets is not None
+        if self.column is not None and (self.branch is None or flat or self.shape not in (None, "scalar")):
+            raise ValueError("a 'column' is one number per event of a 'branch', without 'counts', 'offsets' or 'shape'")
+        if self.default is not None and (self.branch is None or self.shape not in (None, "scalar")):
+            raise ValueError("a 'default' is one number per event in place of a missing 'branch'; it cannot be a list")
+        return self
+
     @property
     def columns(self) -> list[str]:
         """Columns of the file that this field needs."""
         return [name for name in (self.branch, self.counts, self.offsets) if name is not None]
+
+    @property
+    def constant(self) -> Field:
+        """The default in place of the branch."""
+        return Field(value=self.default, unit=self.unit, dtype=self.dtype)
 
 
 class Mapping(_Strict):
@@ -134,8 +160,8 @@ class Mapping(_Strict):
     def _fields_fit(cls, fields: dict[str, Field]) -> dict[str, Field]:
         if not fields:
             raise ValueError("declare at least one field")
-        if all(field.branch is None for field in fields.values()):
-            raise ValueError("at least one field needs a 'branch': constants alone are no events")
+        if all(field.branch is None or field.default is not None for field in fields.values()):
+            raise ValueError("at least one field needs a 'branch' (without 'default'): constants alone are no events")
         for name, field in fields.items():
             _check_field(name, field, fields)
         return fields
