@@ -56,7 +56,7 @@ def test_geometry_file_beside_the_mapping(tmp_path):
         (
             "branch: e,",
             "branch: e, shape: raged,",
-            r"fields\.energy_true: shape must be scalar, ragged, dense or a",
+            r"fields\.energy_true: shape must be scalar, ragged, dense, matrix or a",
         ),
         ("branch: dep,", "branch: dep, shape: [3],", r"its shape must be ragged or start with ragged"),
         ("branch: dep,", "branch: dep, shape: [ragged, 0],", r"fixed axes must be >= 1; got shape \['ragged', 0\]"),
@@ -65,7 +65,20 @@ def test_geometry_file_beside_the_mapping(tmp_path):
         ("branch: e,", "branch: e, counts: n, offsets: o,", r"give 'counts' or 'offsets', not both"),
         ("branch: e,", "branch: e, column: -1,", r"fields\.energy_true\.column"),
         ("branch: e,", "branch: e, column: 1, counts: n,", r"a 'column' is one number per event of a 'branch'"),
+        ("branch: e,", "branch: e, column: first,", r"'energy_true': a 'column' has a name in 'layout: folds' only"),
         ("branch: e,", "value: 1, default: 1,", r"a 'default' is one number per event in place of a missing 'branch'"),
+        ("branch: e,", "branch: e, axes: [z, x, y],", r"'axes' are those of shape 'matrix'"),
+        ("branch: dep,", "branch: dep, shape: matrix, axes: [z, z, x, y],", r"'axes' .* z, x and y, each once"),
+        ("branch: dep,", "branch: dep, shape: matrix, axes: [channel, x, y],", r"'axes' .* z, x and y, each once"),
+        (
+            "branch: dep,",
+            "branch: dep, shape: matrix, counts: n,",
+            r"shape 'matrix' needs a 'branch', without 'counts'",
+        ),
+        ("branch: dep,", "branch: dep, shape: matrix,", r"cells: a matrix is the only field of its list"),
+        ("energy_true: {branch: e,", "cells: {branch: e, shape: matrix,", r"cannot be both a field and a list"),
+        ("format: parquet", "layout: folds\nformat: parquet", r"'folds' is of HDF5 files; the format is 'parquet'"),
+        ("format: parquet", "layout: fold", r"layout: Input should be 'rows' or 'folds', got 'fold'"),
         ("energy_true: {", "cells: {", r"'cells' cannot be both a field and a list of records"),
         ("energy_true: {", "a.b.c: {", r"'a\.b\.c' must be a word such as energy_true, or two"),
         ("energy_true >", "energy_tru >", r"select: .* unknown field 'energy_tru'; nearest known: 'energy_true'"),
@@ -75,6 +88,33 @@ def test_geometry_file_beside_the_mapping(tmp_path):
 def test_mistakes_are_named(old, new, message, tmp_path):
     assert old in GOOD
     (tmp_path / "m.yaml").write_text(GOOD.replace(old, new, 1))
+    with pytest.raises(RecipeError, match=message):
+        load_mapping(tmp_path / "m.yaml")
+
+
+FOLDS = """
+layout: folds
+geometry: pbwo4-block
+fields:
+  energy_true: {branch: targets, unit: GeV}
+  cells.energy: {branch: matrix_inputs, unit: GeV, shape: matrix}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("layout: folds", "layout: rows", r"'cells\.energy': shape 'matrix' needs 'layout: folds'"),
+        ("geometry: pbwo4-block", "", r"'cells\.energy': shape 'matrix' needs a 'geometry'"),
+        ("branch: targets", "branch: fold_number", r"'folds' needs a field with one entry per event"),
+        ("branch: targets", "branch: targets, default: 1", r"'folds' needs a field with one entry per event"),
+    ],
+)
+def test_mistakes_in_folds_are_named(old, new, message, tmp_path):
+    assert old in FOLDS
+    (tmp_path / "m.yaml").write_text(FOLDS)
+    assert load_mapping(tmp_path / "m.yaml").numbered_ids == ["cells.id"]
+    (tmp_path / "m.yaml").write_text(FOLDS.replace(old, new))
     with pytest.raises(RecipeError, match=message):
         load_mapping(tmp_path / "m.yaml")
 

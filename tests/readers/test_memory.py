@@ -1,5 +1,6 @@
 """Reading a longer file takes more time, not more memory (ten million events: benchmarks/reader_memory.py)."""
 
+import json
 import tracemalloc
 
 import awkward as ak
@@ -70,6 +71,27 @@ def hdf5(folder, columns, times):
     return opened(folder / "f.h5", counts="counts")
 
 
+def folds(folder, columns, times):
+    """Half a block in each fold: sparse coordinates of 50 x 32 x 32 cells."""
+    n_events = BLOCK // 2
+    counts = columns["counts"][:n_events]
+    n_cells = int(counts.sum())
+    event = np.repeat(np.arange(n_events), counts)
+    place = np.arange(n_cells) - np.repeat(np.cumsum(counts) - counts, counts)
+    entries = np.vstack([columns["dep"][:n_cells], event, 0 * event, place, place, place]).astype(np.float32)
+    with h5py.File(folder / "f.hdf5", "w") as file:
+        for fold in range(2 * times):
+            file[f"fold_{fold}/targets"] = columns["e"][:n_events]
+            file.create_dataset(f"fold_{fold}/matrix_inputs", data=entries, compression="lzf")
+        file["meta_data/matrix_feats"] = json.dumps({"shape": [1, 50, 32, 32], "is_sparse": True})
+    fields = {
+        "energy_true": {"branch": "targets", "unit": "GeV"},
+        "cells.energy": {"branch": "matrix_inputs", "unit": "GeV", "shape": "matrix"},
+    }
+    declared = {"layout": "folds", "geometry": "pbwo4-block", "fields": fields}
+    return open_mapped(folder / "f.hdf5", Mapping.parse(declared, where="m"))
+
+
 def opened(path, **own):
     fields = {name: field | (own if "." in name else {}) for name, field in FIELDS.items()}
     return open_mapped(path, Mapping.parse({"fields": fields}, where="m"))
@@ -90,7 +112,7 @@ def peak(source, *, keep):
     return most + arrow, n_events
 
 
-@pytest.mark.parametrize("write", [ours, parquet, root, hdf5])
+@pytest.mark.parametrize("write", [ours, parquet, root, hdf5, folds])
 def test_peak_does_not_grow_with_the_file(write, columns, tmp_path):
     folders = [tmp_path / "short", tmp_path / "long"]
     for folder in folders:

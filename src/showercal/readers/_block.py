@@ -17,7 +17,7 @@ def records(raw: Mapping[str, ak.Array], fields: Mapping[str, Field], *, where: 
     """Zip columns to events.
 
     Args:
-        raw: Values as they lie in the file, by field name, length B.
+        raw: Values as they lie in the file, by field name, length B; for a matrix also the numbers of its cells.
         fields: What the mapping declares; constants among them.
         where: The file, for messages.
         first_event: Number in the file of the first event.
@@ -41,6 +41,7 @@ def records(raw: Mapping[str, ak.Array], fields: Mapping[str, Field], *, where: 
             columns[name] = place.cast(_internal(values, field), field)
     for collection in {name.partition(".")[0] for name, field in fields.items() if field.shape == "dense"}:
         _to_sparse(columns, collection)
+    columns |= {name: values for name, values in raw.items() if name not in columns}
     return _zip(columns, where, first_event)
 
 
@@ -179,6 +180,6 @@ def _zip(columns: Mapping[str, ak.Array], where: str, first_event: int) -> ak.Ar
     return ak.zip(events, depth_limit=1)
 
 
-def internal_units(fields: Mapping[str, Field], dense_ids: list[str]) -> dict[str, str]:
+def internal_units(fields: Mapping[str, Field], numbered_ids: list[str]) -> dict[str, str]:
     """Units of the fields after conversion."""
-    return {name: INTERNAL[dimension(field.unit)] for name, field in fields.items()} | dict.fromkeys(dense_ids, "1")
+    return {name: INTERNAL[dimension(field.unit)] for name, field in fields.items()} | dict.fromkeys(numbered_ids, "1")

@@ -29,7 +29,10 @@ class ColumnFile(ABC):
 
     @abstractmethod
     def blocks(self, fields: Mapping[str, Field], size: int) -> Iterator[dict[str, ak.Array]]:
-        """Values of the fields that have a branch, by field name, at most ``size`` events at a time."""
+        """Values of the fields that have a branch, by field name, at most ``size`` events at a time.
+
+        For ``cells.energy`` of shape ``matrix`` also the numbers of its cells, as ``cells.id``.
+        """
 
     def with_defaults(self, fields: Mapping[str, Field]) -> dict[str, Field]:
         """The fields, with the default in place of each branch that the file does not have."""

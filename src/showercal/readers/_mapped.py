@@ -123,7 +123,7 @@ def open_mapped(paths: Paths, mapping: Mapping | str | Path) -> MappedEvents:
         mapping=mapping,
         calorimeter=calorimeter,
         n_events=sum(counts) if mapping.select is None else None,
-        units=internal_units(mapping.fields, mapping.dense_ids),
+        units=internal_units(mapping.fields, mapping.numbered_ids),
         geometry=None if calorimeter is None else calorimeter.to_dict(),
         provenance=provenance,
     )
@@ -168,7 +168,10 @@ def open_columns(path: Path, mapping: Mapping) -> ColumnFile:
     Raises:
         DataError: If it is missing, empty, truncated or of an unknown format.
     """
-    match mapping.format_of(path):
+    kind = mapping.format_of(path)
+    if mapping.layout == "folds" and kind != "hdf5":
+        raise DataError(f"mapping {mapping.name!r} has 'layout: folds', which is of HDF5 files; {path} is {kind}")
+    match kind:
         case "parquet":
             from showercal.readers._parquet import open_parquet
 
@@ -177,6 +180,10 @@ def open_columns(path: Path, mapping: Mapping) -> ColumnFile:
             from showercal.readers._root import open_root
 
             return open_root(path, mapping.fields, mapping.tree)
+        case "hdf5" if mapping.layout == "folds":
+            from showercal.readers._folds import open_folds
+
+            return open_folds(path, mapping)
         case "hdf5":
             from showercal.readers._hdf5 import open_hdf5
 

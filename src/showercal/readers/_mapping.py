@@ -24,6 +24,7 @@ from showercal.units import dimension
 
 Format = Literal["parquet", "root", "hdf5"]
 Axis = int | Literal["ragged"]
+MatrixAxis = Literal["channel", "z", "x", "y"]
 
 _SUFFIXES: Final[dict[str, Format]] = {
     ".parquet": "parquet",
@@ -37,6 +38,9 @@ _DTYPES: Final = (
     *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
     *("float32", "float64", "bool"),
 )
+FOLD_NUMBER: Final = "fold_number"  # branch of `layout: folds` that no data set holds
+_MATRIX_AXES: Final = ["channel", "x", "y", "z"]
+_NUMBERED: Final = ("dense", "matrix")  # shapes whose cells are numbered by their place
 _PACKAGED: Final = Path(__file__).parent / "mappings"
 _NAME: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?")
 
@@ -67,23 +71,27 @@ class Field(_Strict):
         value: One constant for all events, in place of a branch.
         unit: Unit in the file; the reader converts.
         shape: Per event: ``scalar``, ``ragged`` (a list), a list of axes such as ``[28]``, ``[8, 8]`` or
-            ``[ragged, 28]``, or ``dense``: one entry per cell, of which the non-zero ones are kept and numbered.
-            Default: ``ragged`` for dotted names, else ``scalar``.
+            ``[ragged, 28]``, ``dense``: one entry per cell, of which the non-zero ones are kept and numbered, or
+            ``matrix``: the same of a fold file, which may be sparse (see ``axes``). Default: ``ragged`` for dotted
+            names, else ``scalar``.
         dtype: NumPy type to hold the values in, e.g. ``int32``; default: as in the file.
         counts: HDF5 only: data set with the number of entries of each event, where ``branch`` is flat.
         offsets: HDF5 only: data set with the first entry of each event (and the end), where ``branch`` is flat.
-        column: HDF5 only: number of one column of a table, from 0.
+        column: HDF5 only: one column of a table, by its number or (fold files) its name in ``meta_data/cont_feats``.
+        axes: Of a ``matrix``: what its axes are, each of z, x, y once, and ``channel`` where it has that axis.
+            Default: ``[channel, z, x, y]``.
         default: Constant of the files that have no such branch; without it they are refused.
     """
 
     branch: str | None = None
     value: float | None = None
     unit: Annotated[str, BeforeValidator(_one_as_text)]
-    shape: Literal["scalar", "ragged", "dense"] | tuple[Axis, ...] | None = None
+    shape: Literal["scalar", "ragged", "dense", "matrix"] | tuple[Axis, ...] | None = None
     dtype: str | None = None
     counts: str | None = None
     offsets: str | None = None
-    column: NonNegativeInt | None = None
+    column: NonNegativeInt | str | None = None
+    axes: tuple[MatrixAxis, ...] | None = None
     default: float | None = None
 
     @field_validator("unit")
@@ -112,6 +120,12 @@ class Field(_Strict):
         flat = self.counts is not None or self.offsets is not None
         if self.column is not None and (self.branch is None or flat or self.shape not in (None, "scalar")):
             raise ValueError("a 'column' is one number per event of a 'branch', without 'counts', 'offsets' or 'shape'")
+        axes = [*(self.axes or _MATRIX_AXES)]
+        complete = sorted(axes if "channel" in axes else [*axes, "channel"]) == _MATRIX_AXES
+        if not complete or (self.axes is not None and self.shape != "matrix"):
+            raise ValueError("'axes' are those of shape 'matrix': z, x and y, each once, and channel if it has one")
+        if self.shape == "matrix" and (flat or self.branch is None):
+            raise ValueError("shape 'matrix' needs a 'branch', without 'counts' or 'offsets'")
         if self.default is not None and (self.branch is None or self.shape not in (None, "scalar")):
             raise ValueError("a 'default' is one number per event in place of a missing 'branch'; it cannot be a list")
         return self
@@ -136,6 +150,9 @@ class Mapping(_Strict):
         format: ``parquet``, ``root``, ``hdf5``, or ``auto`` to go by the file's suffix.
         tree: ROOT: name of the TTree or RNTuple; may be left out where a file has one.
         group: HDF5: group that holds the data sets.
+        layout: HDF5: ``rows`` (one data set per branch), or ``folds``: groups ``fold_0``, ``fold_1``, ... that each
+            hold all data sets for some of the events, as LUMIN writes them; the number of the fold is read as the
+            branch ``fold_number``.
         geometry: Name of a detector, or a ``.json`` file beside the mapping; None when there are no cells.
         fields: Field name (``energy_true``, ``cells.energy``) -> `Field`. Names with the same first part are zipped
             to one list of records.
@@ -151,6 +168,7 @@ class Mapping(_Strict):
     format: Literal["parquet", "root", "hdf5", "auto"] = "auto"
     tree: str | None = None
     group: str | None = None
+    layout: Literal["rows", "folds"] = "rows"
     geometry: str | None = None
     fields: dict[str, Field]
     select: str | None = None
@@ -169,7 +187,24 @@ class Mapping(_Strict):
     @model_validator(mode="after")
     def _selection_fits(self) -> Self:
         if self.select is not None:
-            Selection(self.select).check_names([*self.fields, *self.dense_ids])
+            Selection(self.select).check_names([*self.fields, *self.numbered_ids])
+        return self
+
+    @model_validator(mode="after")
+    def _layout_fits(self) -> Self:
+        matrices = [name for name, field in self.fields.items() if field.shape == "matrix"]
+        if self.layout == "folds":
+            if self.format not in ("auto", "hdf5"):
+                raise ValueError(f"layout 'folds' is of HDF5 files; the format is {self.format!r}")
+            counted = [one for one in self.fields.values() if one.branch not in (None, FOLD_NUMBER)]
+            if all(one.shape == "matrix" or one.default is not None for one in counted):
+                raise ValueError("layout 'folds' needs a field with one entry per event, such as energy_true")
+        elif matrices:
+            raise ValueError(f"field {matrices[0]!r}: shape 'matrix' needs 'layout: folds'; without folds use 'dense'")
+        elif named := [name for name, field in self.fields.items() if isinstance(field.column, str)]:
+            raise ValueError(f"field {named[0]!r}: a 'column' has a name in 'layout: folds' only; give its number")
+        if matrices and self.geometry is None:
+            raise ValueError(f"field {matrices[0]!r}: shape 'matrix' needs a 'geometry', which numbers its cells")
         return self
 
     @staticmethod
@@ -187,10 +222,10 @@ class Mapping(_Strict):
             raise RecipeError(f"{where}: {_explain(fault)}") from fault
 
     @property
-    def dense_ids(self) -> list[str]:
-        """Cell-number fields that dense collections bring along, e.g. ``['cells.id']``."""
-        dense = {name.partition(".")[0] for name, field in self.fields.items() if field.shape == "dense"}
-        return [f"{collection}.id" for collection in sorted(dense)]
+    def numbered_ids(self) -> list[str]:
+        """Cell-number fields that dense collections and matrices bring along, e.g. ``['cells.id']``."""
+        numbered = {name.partition(".")[0] for name, field in self.fields.items() if field.shape in _NUMBERED}
+        return [f"{collection}.id" for collection in sorted(numbered)]
 
     def format_of(self, file: Path) -> Format:
         """Format of a file.
@@ -263,7 +298,7 @@ def packaged_mappings() -> list[str]:
 
     Example:
         >>> packaged_mappings()
-        ['g4_pwo_muons', 'g4_toy_electrons', 'geant4_b4']
+        ['g4_pwo_muons', 'g4_toy_electrons', 'geant4_b4', 'lumin_muons']
     """
     return sorted(path.stem for path in _PACKAGED.glob("*.yaml"))
 
@@ -296,8 +331,8 @@ def _check_field(name: str, field: Field, fields: dict[str, Field]) -> None:
     if not dot:
         if any(other.startswith(f"{name}.") for other in fields):
             raise ValueError(f"field {name!r} cannot be both a field and a list of records ({name}. ...)")
-        if field.shape == "dense":
-            raise ValueError(f"field {name!r}: shape 'dense' is for lists of cells; name it e.g. cells.energy")
+        if field.shape in _NUMBERED:
+            raise ValueError(f"field {name!r}: shape {field.shape!r} is for lists of cells; name it e.g. cells.energy")
         return
     if axes(name, field)[:1] != ("ragged",):
         raise ValueError(f"field {name!r} is part of a list of records: its shape must be ragged or start with ragged")
@@ -307,6 +342,8 @@ def _check_field(name: str, field: Field, fields: dict[str, Field]) -> None:
             f"{collection}: either all of its fields are dense or none, and a dense list numbers its cells itself (no "
             f"{collection}.id); got {', '.join(siblings)}"
         )
+    if field.shape == "matrix" and len(siblings) > 1:
+        raise ValueError(f"{collection}: a matrix is the only field of its list and numbers its cells itself")
 
 
 def _explain(fault: ValidationError) -> str:
@@ -322,7 +359,7 @@ def _explain(fault: ValidationError) -> str:
             parts.append(prefix + str(error["ctx"]["error"]))
         elif "shape" in place:
             field = ".".join(place[: place.index("shape")])
-            parts.append(f"{field}: shape must be scalar, ragged, dense or a list of axes such as [ragged, 28]")
+            parts.append(f"{field}: shape must be scalar, ragged, dense, matrix or a list of axes such as [ragged, 28]")
         else:
             parts.append(f"{'.'.join(place)}: {error['msg']}, got {_short(error['input'])}")
     return "; ".join(dict.fromkeys(parts))
