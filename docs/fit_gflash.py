@@ -32,7 +32,7 @@ from showercal.readers import open_any
 from showercal.simulation.fast._cells import new_cells
 from showercal.simulation.fast._engine import Block, World, simulate_block
 from showercal.simulation.fast._gflash_tables import FITTED, GflashConstants, build_gflash
-from showercal.simulation.fast._options import EM_MODELS, FastOptions
+from showercal.simulation.fast._options import SHOWER_MODELS, FastOptions
 from showercal.simulation.fast._stack import ELECTRON, new_stack
 from showercal.simulation.fast._world import build_world
 
@@ -141,7 +141,7 @@ def summed(events: Events, calorimeter: BoxCalorimeter) -> Sample:
 
 def world_of(calorimeter: BoxCalorimeter, model: str, constants: GflashConstants = FITTED) -> World:
     """The simulator's tables for a model of electromagnetic showers."""
-    world = build_world(calorimeter, FastOptions(em_model=model))
+    world = build_world(calorimeter, FastOptions(showers=model))
     return world._replace(gflash=build_gflash(calorimeter, constants)) if model == "gflash" else world
 
 
@@ -300,7 +300,7 @@ def main() -> None:
         action.add_argument("--events", type=Path, required=True, help="Geant4's electrons in the sandwich")
         action.add_argument("--n-events", type=int, default=n_events, help="how many")
         if name == "compare":
-            action.add_argument("--model", choices=EM_MODELS, default="gflash", help="which showers")
+            action.add_argument("--model", choices=SHOWER_MODELS, default="gflash", help="which showers")
     options = parser.parse_args()
     if options.action == "tracks":
         tracks(options.energy, options.events)

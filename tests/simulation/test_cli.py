@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import awkward as ak
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +16,8 @@ from typer.testing import CliRunner
 import showercal.simulation
 from showercal.cli._simulate import simulate as command
 from showercal.errors import RecipeError
-from showercal.simulation import ParticleGun, parse_angle, parse_spectrum
+from showercal.simulation import FastOptions, ParticleGun, parse_angle, parse_spectrum
+from showercal.storage import open_events
 
 APP = typer.Typer()
 APP.command()(command)
@@ -120,8 +122,41 @@ def test_interrupt_says_that_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) ->
     assert "Finished parts are kept in here; the same command goes on" in result.output
 
 
-def test_fast_is_the_default_and_knows_no_physics_list(calls: list) -> None:
+def test_fast_is_the_default(calls: list) -> None:
     assert run("--particle", "e-", "--energy", "0:10", "--quiet").exit_code == 0
-    assert calls[0][1]["backend"].name == "fast"
-    result = run("--particle", "e-", "--physics-list", "QGSP_BERT")
-    assert "is for --backend geant4" in str(result.exception)
+    assert calls[0][1]["backend"] == showercal.simulation.FastBackend()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ("--physics-list QGSP_BERT", "physics_list is for backend geant4, not for fast"),
+        ("--backend geant4 --showers particles", "showers is for backend fast, not for geant4"),
+        ("--backend geant4 --no-muon-nuclear", "muon_nuclear is for backend fast, not for geant4"),
+        ("--backend geant4 --frozen-showers", "frozen_showers is for backend fast, not for geant4"),
+    ],
+)
+def test_options_of_the_other_backend_are_refused(calls: list, words: str, text: str) -> None:
+    result = run("--particle", "e-", *words.split())
+    assert isinstance(result.exception, RecipeError)
+    assert text in str(result.exception)
+    assert not calls
+
+
+def test_the_command_kept_with_events_is_taken_back(tmp_path: Path) -> None:
+    words = (
+        "toy-sandwich --particle e- --energy 1:3 --events 6 --seed 5 --field=-0.5,2,0 --centre=-37.5,1 --angle 0:30 "
+    )
+    words += "--showers gflash --muon-nuclear --no-frozen-showers --cut 1.5 --birks 0.126 --time-cut 150 "
+    words += "--no-count-tracks"
+    made = []
+    for name in ("first", "again"):
+        result = CliRunner().invoke(APP, [*words.split(), "--out", str(tmp_path / name), "--quiet"])
+        assert result.exit_code == 0, result.output
+        made.append(open_events(tmp_path / name).read())
+        words = made[-1].provenance["command"].removeprefix("showercal simulate ")
+    first, again = made
+    assert ak.array_equal(first.array, again.array)
+    assert first.provenance == again.provenance
+    options = FastOptions(1.5, 0.126, 150.0, False, showers="gflash", muon_nuclear=True, frozen_showers=False)
+    assert first.provenance["settings"] == options.to_dict()

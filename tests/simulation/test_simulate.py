@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import awkward as ak
@@ -18,7 +20,8 @@ import pytest
 
 from showercal.detectors import detector
 from showercal.errors import SimulationError
-from showercal.simulation import EventList, ParticleGun, parse_spectrum, simulate
+from showercal.simulation import EventList, ParticleGun, ShowerTask, parse_spectrum, simulate
+from showercal.simulation._simulate import command_line
 from showercal.storage import StoredEvents, open_events, part_files
 
 CALORIMETER = detector("toy-sandwich")
@@ -51,6 +54,22 @@ def test_provenance_tells_how_to_make_the_events_again(tmp_path: Path, stand_in:
     assert provenance["gun"] == GUN.to_dict()
     assert set(provenance["versions"]) == {"showercal", "stand-in"}
     assert str(tmp_path) not in json.dumps(provenance) + (tmp_path / "out" / "simulation.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "words"),
+    [
+        ("toy-sandwich", (0.0, 0.0, 0.0), []),
+        ("toy-sandwich", (-0.123456789, 2.0, 0.0), ["--field", "-0.123456789,2,0"]),
+        ("pbwo4-block", (0.0, 0.0, 0.0), ["--field", "0,0,0"]),  # its own is another
+        ("mine", (0.0, 0.0, 0.0), []),
+    ],
+)
+def test_the_command_tells_the_field(name: str, field: tuple[float, float, float], words: list[str]) -> None:
+    calorimeter = detector("pbwo4-block" if name == "pbwo4-block" else "toy-sandwich")
+    task = ShowerTask(replace(calorimeter, name=name, magnetic_field=field), GUN, 1)
+    command = shlex.split(command_line(task, 5, {"backend": "fast", "settings": {}}))
+    assert command[command.index("--seed") + 2 :] == words
 
 
 def test_a_finished_folder_is_left_as_it_is(tmp_path: Path, stand_in: Callable) -> None:

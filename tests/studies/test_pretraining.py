@@ -22,7 +22,7 @@ from showercal.cli._app import app
 from showercal.cli._run import pretrain_overrides
 from showercal.errors import DataError, RecipeError, SimulationError
 from showercal.export import open_model
-from showercal.simulation import Backend, Chunk, ParticleGun, Showers, ShowerTask, parse_spectrum
+from showercal.simulation import SEEN, Backend, BackendKind, Chunk, ParticleGun, Showers, ShowerTask, parse_spectrum
 from showercal.studies import Recipe, Run, export_run, load_recipe, open_run, render_report, run_study
 from showercal.studies._fits import fits_of, options_of
 from showercal.studies._recipe import parse_recipe
@@ -383,7 +383,7 @@ class Quick(Backend):
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("showercal.simulation._backends.BACKENDS", {"quick": Quick})
+    monkeypatch.setattr("showercal.simulation._backends.BACKENDS", {"quick": BackendKind(Quick, SEEN)})
     monkeypatch.setattr(Quick, "n_made", 0)
 
 
@@ -431,7 +431,7 @@ def test_the_gun_is_that_of_the_events(pretrained: Make, tmp_path: Path, events_
     (folder,) = (tmp_path / "run" / "pretraining").iterdir()
     plan = json.loads((folder / "simulation.json").read_text())
     assert plan["gun"] == gun.to_dict()
-    assert plan["settings"] == {"cut": 0.2, "birks": 0.126, "time_cut": None, "count_tracks": True}
+    assert plan["settings"] == {"cut": 0.2, "birks": 0.126, "count_tracks": True}  # all times are the default
     # the same events once more would be learning from the test events
     replace(showers(), provenance=made | {"seed": 3}).save(tmp_path / "study", overwrite=True)
     with pytest.raises(DataError, match=r"made by quick with seed 3, too, .* set another pretrain.events.seed"):
@@ -451,7 +451,7 @@ def test_a_missing_simulator_is_found_at_once(
         def check(self) -> None:
             raise SimulationError("not installed")
 
-    monkeypatch.setattr("showercal.simulation._backends.BACKENDS", {"missing": Missing})
+    monkeypatch.setattr("showercal.simulation._backends.BACKENDS", {"missing": BackendKind(Missing, SEEN)})
     recipe = pretrained(events={"kind": "simulated", "backend": "missing", "n_events": 100})
     data = recipe.data.model_dump() | {"gun": {"particle": "e-", "energy": "5"}}
     with pytest.raises(SimulationError, match="not installed"):
@@ -474,7 +474,7 @@ def test_the_command_prints_what_the_pretraining_was_worth(
     assert "in bins" not in result.output
     run = open_run(tmp_path / "run")
     assert json.loads((run.folder / "methods" / "line@pretrained-0" / "done.json").read_text())["n_train"] == 450
-    monkeypatch.setattr("showercal.simulation.BACKENDS", {"quick": Quick})
+    monkeypatch.setattr("showercal.simulation.BACKENDS", {"quick": BackendKind(Quick, SEEN)})
     chosen = pretrain_overrides("quick", 700)
     assert chosen == ['pretrain.events={"kind": "simulated", "backend": "quick", "n_events": 700}']
     assert pretrain_overrides(None, None) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -60,12 +60,24 @@ def simulate(
         ),
     ] = None,
     showers: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Of fast: electrons and photons as particles, or by the parametrisation gflash, which is faster.",
+            help="Of fast: electrons and photons as particles, or by the parametrisation gflash, which is faster. "
+            "[default: particles]",
             rich_help_panel=_PHYSICS,
         ),
-    ] = "particles",
+    ] = None,
+    muon_nuclear: Annotated[
+        bool | None,
+        typer.Option(help="Of fast: muons interact with nuclei, too. [default: no]", rich_help_panel=_PHYSICS),
+    ] = None,
+    frozen_showers: Annotated[
+        bool | None,
+        typer.Option(
+            help="Of fast: replay the small showers of muons in blocks of one material. [default: yes]",
+            rich_help_panel=_PHYSICS,
+        ),
+    ] = None,
     cut: Annotated[float, typer.Option(help="Production cut in mm.", rich_help_panel=_PHYSICS)] = 0.7,
     birks: Annotated[
         float, typer.Option(help="Birks' constant in mm/MeV; 0 for none.", rich_help_panel=_PHYSICS)
@@ -110,14 +122,24 @@ def simulate(
     n_events = source.n_events if events is None else events
     if n_events is None:
         raise RecipeError("say how many events: --events N")
-    seen = {"cut": cut, "birks": birks, "time_cut": time_cut, "count_tracks": count_tracks}
+    chosen = simulation.build_backend(
+        backend,
+        physics_list=physics_list,
+        showers=showers,
+        muon_nuclear=muon_nuclear,
+        frozen_showers=frozen_showers,
+        cut=cut,
+        birks=birks,
+        time_cut=time_cut,
+        count_tracks=count_tracks,
+    )
     try:
         sample = simulation.simulate(
             calorimeter,
             source,
             n_events,
             seed=seed,
-            backend=find_backend(backend, physics_list, showers, seen),
+            backend=chosen,
             folder=out,
             workers=workers,
             chunk_size=chunk_size,
@@ -156,22 +178,6 @@ def _list(path: Path, particle: str | None, gun_options: Mapping[str, str | None
         if value is not None:
             raise RecipeError(f"{option} is for a gun; the list {path} says where its particles go: leave one out")
     return EventList.read(path, particle=particle)
-
-
-def find_backend(name: str, physics_list: str | None, showers: str, seen: Mapping[str, Any]) -> simulation.Backend:
-    """The simulator of a name, with what decides its signals (birks, time_cut, ...)."""
-    from showercal.errors import RecipeError, nearest
-    from showercal.simulation import FastBackend, FastOptions, Geant4Backend, Geant4Options
-
-    if name == "geant4":
-        if showers != "particles":
-            raise RecipeError("--showers is for --backend fast: leave it out, or choose that backend")
-        return Geant4Backend(Geant4Options(physics_list=physics_list, **seen))
-    if name != "fast":
-        raise RecipeError(f"unknown backend {name!r}; {nearest(name, ('fast', 'geant4'))}")
-    if physics_list is not None:
-        raise RecipeError("--physics-list is for --backend geant4: leave it out, or choose that backend")
-    return FastBackend(FastOptions(**seen, em_model=showers))
 
 
 def _numbers(text: str, option: str, allowed: tuple[int, ...]) -> tuple[float, ...]:

@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from showercal.cli._simulate import find_backend
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from showercal.report.validation import ValidationContent
-    from showercal.simulation import Backend
-    from showercal.studies.validation import Signal
 
 _REFERENCE = "Reference, when none is given"
 _N_SHAPES = 12
@@ -37,8 +31,9 @@ def validate_simulation(
     ] = None,
     backend: Annotated[str, typer.Option(help="The simulator to judge: fast (built in) or geant4.")] = "fast",
     showers: Annotated[
-        str, typer.Option(help="Electromagnetic showers of the fast simulator, as in simulate: particles or gflash.")
-    ] = "particles",
+        str | None,
+        typer.Option(help="Electromagnetic showers of the fast simulator, as in simulate: particles or gflash."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run. [default: runs/validate-DETECTOR-PARTICLE]")
     ] = None,
@@ -71,7 +66,7 @@ def validate_simulation(
     """
     from showercal.detectors import detector as find_detector
     from showercal.errors import RecipeError, nearest
-    from showercal.simulation import PARTICLES
+    from showercal.simulation import PARTICLES, build_backend
     from showercal.studies.validation import GivenReference, ReferenceRun, Signal, validate_simulation
 
     calorimeter = find_detector(detector)
@@ -84,8 +79,8 @@ def validate_simulation(
     done = validate_simulation(
         calorimeter,
         particle,
-        sample or _maker(backend, showers),
-        given or ReferenceRun(_maker("geant4"), events, energy),
+        sample or (lambda seen: build_backend(backend, showers=showers, **seen.model_dump())),
+        given or ReferenceRun(lambda seen: build_backend("geant4", **seen.model_dump()), events, energy),
         out or Path("runs") / f"validate-{calorimeter.name}-{particle}",
         signal=signal,
         repeat=repeat,
@@ -98,11 +93,6 @@ def validate_simulation(
     )
     _print(done.content)
     typer.echo(f"Report: {done.folder / 'report.html'}")
-
-
-def _maker(name: str, showers: str = "particles") -> Callable[[Signal], Backend]:
-    """Makes a simulator that turns deposits into signals as the reference does."""
-    return lambda signal: find_backend(name, None, showers, signal.model_dump())
 
 
 def _print(content: ValidationContent) -> None:

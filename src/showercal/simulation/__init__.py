@@ -2,7 +2,7 @@
 
 from showercal.simulation._angle import AngleSpread, Cone, Divergence, Parallel, parse_angle
 from showercal.simulation._backend import Backend, Chunk, ShowerTask
-from showercal.simulation._backends import BACKENDS, SEEN, build_backend
+from showercal.simulation._backends import BACKENDS, SEEN, BackendKind, build_backend
 from showercal.simulation._digitisation import Digitiser
 from showercal.simulation._digitisation_options import DigitisationOptions
 from showercal.simulation._digitise import digitise
@@ -36,6 +36,7 @@ __all__ = [
     "SEEN",
     "AngleSpread",
     "Backend",
+    "BackendKind",
     "Chunk",
     "Cone",
     "DigitisationOptions",

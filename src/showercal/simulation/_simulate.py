@@ -10,13 +10,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from showercal.detectors import BoxCalorimeter
+from showercal.detectors import DETECTORS, BoxCalorimeter
 from showercal.errors import SimulationError
 from showercal.progress import event_bar
 from showercal.simulation._backend import Backend, ShowerTask
 from showercal.simulation._plan import SimulationPlan, clear_plan, resume_plan
 from showercal.simulation._showers import to_events
-from showercal.simulation._source import ParticleSource
+from showercal.simulation._source import ParticleSource, number_text
 from showercal.storage import EventsWriter, StoredEvents, open_events
 
 _LOGS: Final = "logs"
@@ -120,8 +120,9 @@ def command_line(task: ShowerTask, n_events: int, decisions: Mapping[str, Any]) 
     """The command that makes the same events, without the folder it writes to."""
     words = ["showercal", "simulate", task.calorimeter.name, *task.source.command_options()]
     words += ["--events", str(n_events), "--backend", decisions["backend"], "--seed", str(task.seed)]
-    if any(task.calorimeter.magnetic_field):
-        words += ["--field", ",".join(f"{b:g}" for b in task.calorimeter.magnetic_field)]
+    name, field = task.calorimeter.name, task.calorimeter.magnetic_field
+    if any(field) or (name in DETECTORS and field != DETECTORS[name]().magnetic_field):
+        words += ["--field", ",".join(number_text(b) for b in field)]
     for key, value in decisions["settings"].items():
         option = key.replace("_", "-")
         if isinstance(value, bool):

@@ -28,7 +28,7 @@ from showercal.simulation.fast._gflash_profiles import (
 )
 from showercal.simulation.fast._gflash_tables import build_gflash
 from showercal.simulation.fast._medium import build_medium
-from showercal.simulation.fast._options import EM_MODELS, FastOptions
+from showercal.simulation.fast._options import SHOWER_MODELS, FastOptions
 from showercal.simulation.fast._random import seed_state
 
 HOMOGENEOUS = ("PbWO4", "lead", "iron", "liquid-argon")
@@ -272,18 +272,18 @@ def _shoot(calorimeter, particle, energy, n_events, **options):
 
 @pytest.mark.parametrize("name", ["toy-sandwich", "pbwo4-block"])
 def test_photons_convert_and_their_pairs_shower(name):
-    block = _shoot(detector(name), "gamma", "4", 60, em_model="gflash")
+    block = _shoot(detector(name), "gamma", "4", 60, showers="gflash")
     # a positron that stops as a particle brings two electron masses more
     lost = 4000.0 - block.sums.sum(1)
     assert lost.max() < 1.03 and lost.min() > -10 * 1.03
-    per_electron = _shoot(detector(name), "e-", "4", 60, em_model="gflash").sums[:, ACTIVE].mean()
+    per_electron = _shoot(detector(name), "e-", "4", 60, showers="gflash").sums[:, ACTIVE].mean()
     # visible energies of 60 showers: 19 % each in the sandwich
     assert block.sums[:, ACTIVE].mean() == pytest.approx(per_electron, rel=0.1)
 
 
 def test_showers_of_both_models_agree_on_the_mean_and_differ():
     calorimeter = detector("toy-sandwich")
-    seen = {model: _shoot(calorimeter, "e-", "5", 100, em_model=model).sums[:, ACTIVE] for model in EM_MODELS}
+    seen = {model: _shoot(calorimeter, "e-", "5", 100, showers=model).sums[:, ACTIVE] for model in SHOWER_MODELS}
     # 100 showers of 17 % each: 2.4 % on the difference
     assert seen["gflash"].mean() == pytest.approx(seen["particles"].mean(), rel=0.08)
     assert not np.array_equal(seen["gflash"], seen["particles"])
@@ -291,4 +291,4 @@ def test_showers_of_both_models_agree_on_the_mean_and_differ():
 
 def test_an_unknown_model_is_refused():
     with pytest.raises(RecipeError, match=r"unknown model of showers 'gflsh'; nearest known: 'gflash'"):
-        FastOptions(em_model="gflsh")
+        FastOptions(showers="gflsh")

@@ -9,7 +9,7 @@ from showercal.detectors import BoxCalorimeter
 from showercal.errors import RecipeError, nearest
 from showercal.simulation._scoring import check_scoring, counts_tracks
 
-EM_MODELS: Final = ("particles", "gflash")
+SHOWER_MODELS: Final = ("particles", "gflash")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class FastOptions:
         birks: Birks' constant k_B of the active material, [mm/MeV]; 0 records the deposited energy itself.
         time_cut: Deposits later than this after the start are not seen, [ns]; None sees all.
         count_tracks: Count distinct charged tracks per cell; None counts them where a layer has an absorber.
-        em_model: How electrons and positrons shower: "particles", one by one, or "gflash", by a parametrisation that is
+        showers: How electrons and positrons shower: "particles", one by one, or "gflash", by a parametrisation that is
             faster and less exact (those outside its range of energies and angles still one by one).
         muon_nuclear: Whether muons interact with nuclei, which "EM" physics of Geant4 leaves out, too.
         frozen_showers: Replay the small electromagnetic showers of muons from a library where the calorimeter is one
@@ -35,14 +35,14 @@ class FastOptions:
     birks: float = 0.0
     time_cut: float | None = None
     count_tracks: bool | None = None
-    em_model: str = EM_MODELS[0]
+    showers: str = SHOWER_MODELS[0]
     muon_nuclear: bool = False
     frozen_showers: bool = True
 
     def __post_init__(self) -> None:
         check_scoring(self.cut, self.birks, self.time_cut)
-        if self.em_model not in EM_MODELS:
-            raise RecipeError(f"unknown model of showers {self.em_model!r}; {nearest(self.em_model, EM_MODELS)}")
+        if self.showers not in SHOWER_MODELS:
+            raise RecipeError(f"unknown model of showers {self.showers!r}; {nearest(self.showers, SHOWER_MODELS)}")
 
     def counts_tracks(self, calorimeter: BoxCalorimeter) -> bool:
         """Whether tracks are counted in this calorimeter."""

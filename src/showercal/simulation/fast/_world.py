@@ -62,7 +62,7 @@ def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int,
     world = World(
         build_medium(calorimeter, birks=options.birks, time_cut=options.time_cut),
         em,
-        build_gflash(calorimeter) if options.em_model == "gflash" else new_record(GFLASH),
+        build_gflash(calorimeter) if options.showers == "gflash" else new_record(GFLASH),
         new_record(LIBRARY),
         build_ionisation(materials),
         build_muon_tables(materials, em.electron_cut, nuclear=options.muon_nuclear),
@@ -70,6 +70,6 @@ def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int,
     )
     if has_muons and options.uses_frozen_showers(calorimeter) and suits_frozen(calorimeter):
         return world._replace(frozen=build_frozen(calorimeter, world, simulate_block, threads))
-    if options.em_model == "particles" and any(layer.absorber is not None for layer in calorimeter.layers):
+    if options.showers == "particles" and any(layer.absorber is not None for layer in calorimeter.layers):
         world = world._replace(library=build_library(calorimeter, world, threads))
     return world
