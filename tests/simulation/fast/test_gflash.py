@@ -273,9 +273,10 @@ def _shoot(calorimeter, particle, energy, n_events, **options):
 @pytest.mark.parametrize("name", ["toy-sandwich", "pbwo4-block"])
 def test_photons_convert_and_their_pairs_shower(name):
     block = _shoot(detector(name), "gamma", "4", 60, showers="gflash")
-    # a positron that stops as a particle brings two electron masses more
+    # the pair costs two electron masses, and so does one whose positron leaves the block as a particle; a positron that
+    # stops as a particle brings them back
     lost = 4000.0 - block.sums.sum(1)
-    assert lost.max() < 1.03 and lost.min() > -10 * 1.03
+    assert lost.max() < 3 * 1.03 and lost.min() > -10 * 1.03
     per_electron = _shoot(detector(name), "e-", "4", 60, showers="gflash").sums[:, ACTIVE].mean()
     # visible energies of 60 showers: 19 % each in the sandwich
     assert block.sums[:, ACTIVE].mean() == pytest.approx(per_electron, rel=0.1)
