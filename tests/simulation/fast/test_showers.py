@@ -11,6 +11,7 @@ from showercal.simulation._backend import Chunk, ShowerTask
 from showercal.simulation.fast._backend import FastShooter, _pieces
 from showercal.simulation.fast._cells import ACTIVE, LEAK_BACK, LEAK_FRONT, LEAK_SIDE
 from showercal.simulation.fast._options import FastOptions
+from showercal.simulation.fast._stack import CAPACITY, PHOTON
 
 
 def _shoot(calorimeter, particle, energy, n_events, seed=1, half_width=0.0, **options):
@@ -37,6 +38,17 @@ def test_energy_is_conserved(name, particle):
     np.testing.assert_allclose(escaped, np.round(escaped), atol=1e-6)
     assert escaped.min() > -1e-6
     assert escaped.mean() < 0.5
+
+
+def test_more_particles_than_the_stack_holds_are_refused():
+    task = ShowerTask(detector("toy-sandwich"), ParticleGun("gamma", parse_spectrum("1")), 1)
+    shooter = FastShooter(task, FastOptions())
+    particles = np.zeros((CAPACITY + 1, 9))
+    particles[:, 0], particles[:, 1], particles[:, 7] = PHOTON, 0.1, 1.0
+    offsets, seeds = np.array([0, CAPACITY]), np.array([1], np.uint64)
+    assert shooter(particles, offsets, seeds).sums.sum() == pytest.approx(0.1 * CAPACITY, rel=1e-6)
+    with pytest.raises(OverflowError, match="more particles waiting than its stack can hold"):
+        shooter(particles, np.array([0, len(particles)]), seeds)
 
 
 def test_cells_hold_the_deposits():

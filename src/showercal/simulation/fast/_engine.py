@@ -18,7 +18,7 @@ from showercal.simulation.fast._muon_transport import transport_muon
 from showercal.simulation.fast._photons import annihilate_at_rest, transport_photon
 from showercal.simulation.fast._random import seed_state
 from showercal.simulation.fast._replay import LIBRARY_HIGHEST, LIBRARY_LOWEST, replay
-from showercal.simulation.fast._stack import ELECTRON, MUON_PLUS, PHOTON, POSITRON
+from showercal.simulation.fast._stack import ELECTRON, MUON_PLUS, PHOTON, POSITRON, push
 
 _SLOW_MUON: Final = 10_000.0  # [MeV]; slower ones in hadron showers hardly radiate, but decay and are captured
 _ELECTRONS_REPLAYED: Final = 0.5  # [MeV]; slower ones stop within a step or two
@@ -114,6 +114,9 @@ def simulate_block(world, cells, stack, particles, offsets, seeds):
 
     Returns:
         The arrays of a `Block`.
+
+    Raises:
+        OverflowError: If an event has more particles than the stack can hold.
     """
     n_events = len(seeds)
     rng = np.empty(4, np.uint64)
@@ -124,8 +127,8 @@ def simulate_block(world, cells, stack, particles, offsets, seeds):
     for b in range(n_events):
         seed_state(rng, seeds[b])
         for p in range(offsets[b], offsets[b + 1]):
-            stack.values[stack.size, :] = particles[p]
-            stack.size += 1
+            row = particles[p]
+            push(stack, row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8])
         shower(world, world.hadrons, cells, stack, rng)
         touched = first_touched(cells)
         while touched >= 0:
