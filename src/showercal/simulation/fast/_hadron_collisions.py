@@ -24,7 +24,7 @@ _STRETCH: Final = 3.0  # beyond which all secondaries are scaled alike
 COSINES: Final = np.cos(2 * np.pi * (np.arange(256) + 0.5) / 256)
 SINES: Final = np.sin(2 * np.pi * (np.arange(256) + 0.5) / 256)
 # Recoils below the production threshold of Geant4 (0.7 mm: 0.07 MeV) are left with the neutron's step there.
-RECOIL_TRACK: Final = 0.07
+_RECOIL_TRACK: Final = 0.07
 _SHORT_PROTON: Final = 0.5  # a recoil proton that stops within micrometres is not put on the stack, [MeV]
 
 
@@ -175,37 +175,22 @@ def scatter(
         cosine = min(1.0, max(-1.0, (before * before + after * after - recoil * recoil) / (2.0 * before * after)))
     turned = int(uniform(rng) * 256)
     vx, vy, vz = turn(ux, uy, uz, cosine, COSINES[turned], SINES[turned])
-    if taken > RECOIL_TRACK:
-        rx, ry, rz = before * ux - after * vx, before * uy - after * vy, before * uz - after * vz
-        norm = 1.0 / math.sqrt(rx * rx + ry * ry + rz * rz)
-        emit_recoil(
-            medium,
-            cells,
-            stack,
-            hadrons,
-            rng,
-            material,
-            element,
-            slab,
-            taken,
-            x,
-            y,
-            z,
-            rx * norm,
-            ry * norm,
-            rz * norm,
-            time,
-        )
-    else:
-        deposit_point(medium, cells, slab, x, y, taken, NO_TRACK, time)
+    rx, ry, rz = before * ux - after * vx, before * uy - after * vy, before * uz - after * vz
+    leave_recoil(medium, cells, stack, hadrons, rng, material, element, slab, taken, x, y, z, rx, ry, rz, time)
     return left, vx, vy, vz
 
 
 @compiled
-def emit_recoil(medium, cells, stack, hadrons, rng, material, element, slab, energy, x, y, z, ux, uy, uz, time):
-    """The nucleus hit by an elastic collision: fast protons to the stack, all others stop where they are."""
+def leave_recoil(medium, cells, stack, hadrons, rng, material, element, slab, energy, x, y, z, rx, ry, rz, time):
+    """The nucleus hit by an elastic collision, along (rx, ry, rz) of any length.
+
+    Fast protons go to the stack, all others stop where they are; what is too slow for a track of its own is deposited.
+    """
     z_target, a_target = hadrons.z[material, element], hadrons.a[material, element]
-    if a_target < 1.5 and energy > _SHORT_PROTON:
-        push(stack, PROTON, energy, x, y, z, ux, uy, uz, time)
+    if energy <= _RECOIL_TRACK:
+        deposit_point(medium, cells, slab, x, y, energy, NO_TRACK, time)
+    elif a_target < 1.5 and energy > _SHORT_PROTON:
+        norm = 1.0 / math.sqrt(rx * rx + ry * ry + rz * rz)
+        push(stack, PROTON, energy, x, y, z, rx * norm, ry * norm, rz * norm, time)
     else:
         stop_nucleus(medium, cells, hadrons, slab, z_target, a_target, energy, x, y, z, new_track(rng), time)

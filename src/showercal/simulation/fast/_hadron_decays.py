@@ -17,7 +17,7 @@ from showercal.simulation.fast._hadron_particles import (
     MUON_MASS,
     PION_LIFETIME,
 )
-from showercal.simulation.fast._random import azimuth, exponential, uniform
+from showercal.simulation.fast._random import azimuth, exponential, isotropic, uniform
 from showercal.simulation.fast._stack import (
     ANTIPROTON,
     ELECTRON,
@@ -102,22 +102,20 @@ def _two_body(cells, stack, rng, kind, first, second, kinetic, x, y, z, ux, uy, 
 
 @compiled
 def _muon_decay(cells, stack, rng, kind, kinetic, x, y, z, time):
-    """Michel's spectrum x^2 (3 - 2 x), x = E / 52.83 MeV, isotropic: muons that decay here have nearly stopped."""
-    while True:
-        share = uniform(rng)
-        if uniform(rng) < share * share * (3.0 - 2.0 * share):
-            break
-    energy = share * 0.5 * MUON_MASS
-    _isotropic(stack, rng, ELECTRON if kind == MUON_MINUS else POSITRON, energy, x, y, z, time)
+    """An electron in any direction: muons that decay here have nearly stopped."""
+    energy = michel_share(rng) * 0.5 * MUON_MASS
+    ux, uy, uz = isotropic(rng)
+    push(stack, ELECTRON if kind == MUON_MINUS else POSITRON, energy, x, y, z, ux, uy, uz, time)
     cells.sums[INVISIBLE] += kinetic + MUON_MASS - energy
 
 
 @compiled
-def _isotropic(stack, rng, kind, energy, x, y, z, time):
-    cosine = 2.0 * uniform(rng) - 1.0
-    sine = math.sqrt(1.0 - cosine * cosine)
-    c, s = azimuth(rng)
-    push(stack, kind, energy, x, y, z, sine * c, sine * s, cosine, time)
+def michel_share(rng):
+    """Energy of the electron of a muon that decays at rest over the largest, x: Michel's spectrum x^2 (3 - 2 x)."""
+    while True:
+        share = uniform(rng)
+        if uniform(rng) < share * share * (3.0 - 2.0 * share):
+            return share
 
 
 @compiled
@@ -134,9 +132,7 @@ def stop(medium, hadrons, cells, stack, rng, slab, kind, x, y, z, time):
         _muon_decay(cells, stack, rng, kind, 0.0, x, y, z, time + MUON_LIFETIME * exponential(rng))
         return
     element = _capturing_element(hadrons, rng, material)
-    uz = 2.0 * uniform(rng) - 1.0
-    c, s = azimuth(rng)
-    ux, uy = math.sqrt(1.0 - uz * uz) * c, math.sqrt(1.0 - uz * uz) * s
+    ux, uy, uz = isotropic(rng)
     reaction = REST_PION
     if kind == MUON_MINUS:
         capture = hadrons.muon_capture[material, element]

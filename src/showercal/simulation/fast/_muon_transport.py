@@ -7,6 +7,7 @@ from typing import Final
 
 from showercal.simulation.fast._cells import deposit, deposit_point
 from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._hadron_decays import michel_share
 from showercal.simulation.fast._ionisation import (
     ELECTRON_MASS,
     restricted_loss,
@@ -26,7 +27,7 @@ from showercal.simulation.fast._muon_tables import (
     PER_FOLD,
 )
 from showercal.simulation.fast._photons import emission_cosine, emit_electron, leave, wall_distance
-from showercal.simulation.fast._random import azimuth, exponential, uniform
+from showercal.simulation.fast._random import azimuth, exponential, isotropic, uniform
 from showercal.simulation.fast._stack import ELECTRON, MUON_PLUS, PHOTON, PION_MINUS, PION_PLUS, POSITRON, push
 from showercal.simulation.fast._vectors import CURVATURE, bend, turn
 
@@ -227,14 +228,8 @@ def _make_hadrons(stack, rng, transfer, x, y, z, ux, uy, uz, time):
 
 @compiled
 def _decay(stack, rng, kind, x, y, z, time):
-    """The electron of a muon that decays at rest: x^2 (3 - 2x) with x its energy over the largest, in any direction."""
-    while True:
-        share = uniform(rng)
-        if uniform(rng) < share * share * (3.0 - 2.0 * share):
-            break
-    kinetic = max(share * _LARGEST_DECAY_ENERGY - ELECTRON_MASS, 0.0)
-    cosine = 2.0 * uniform(rng) - 1.0
-    c, s = azimuth(rng)
-    vx, vy, vz = turn(0.0, 0.0, 1.0, cosine, c, s)
+    """The electron of a muon that decays at rest, in any direction."""
+    kinetic = max(michel_share(rng) * _LARGEST_DECAY_ENERGY - ELECTRON_MASS, 0.0)
+    ux, uy, uz = isotropic(rng)
     electron = POSITRON if kind == MUON_PLUS else ELECTRON
-    push(stack, electron, kinetic, x, y, z, vx, vy, vz, time + _LIFETIME * exponential(rng))
+    push(stack, electron, kinetic, x, y, z, ux, uy, uz, time + _LIFETIME * exponential(rng))

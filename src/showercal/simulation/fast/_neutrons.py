@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from showercal.simulation.fast._cells import INVISIBLE, NO_TRACK, deposit_point
+from showercal.simulation.fast._cells import INVISIBLE
 from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._grid import place
 from showercal.simulation.fast._hadron_collisions import (
     COSINES,
-    RECOIL_TRACK,
     SINES,
-    emit_recoil,
     final_state,
+    leave_recoil,
     recoil_node,
     recoil_share,
     scatter,
@@ -151,30 +150,9 @@ def _scatter_slow(medium, cells, stack, hadrons, rng, material, element, slab, k
     turned = int(uniform(rng) * 256)
     vx, vy, vz = turn(ux, uy, uz, cosine, COSINES[turned], SINES[turned])
     left = max(kinetic - taken, 0.0)
-    if taken > RECOIL_TRACK:
-        before, after = math.sqrt(kinetic), math.sqrt(left)
-        rx, ry, rz = before * ux - after * vx, before * uy - after * vy, before * uz - after * vz
-        scale = 1.0 / math.sqrt(rx * rx + ry * ry + rz * rz)
-        emit_recoil(
-            medium,
-            cells,
-            stack,
-            hadrons,
-            rng,
-            material,
-            element,
-            slab,
-            taken,
-            x,
-            y,
-            z,
-            rx * scale,
-            ry * scale,
-            rz * scale,
-            time,
-        )
-    else:
-        deposit_point(medium, cells, slab, x, y, taken, NO_TRACK, time)
+    before, after = math.sqrt(kinetic), math.sqrt(left)
+    rx, ry, rz = before * ux - after * vx, before * uy - after * vy, before * uz - after * vz
+    leave_recoil(medium, cells, stack, hadrons, rng, material, element, slab, taken, x, y, z, rx, ry, rz, time)
     return left, vx, vy, vz
 
 

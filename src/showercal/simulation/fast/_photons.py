@@ -11,7 +11,7 @@ from showercal.simulation.fast._em_cross_sections import ELECTRON_MASS
 from showercal.simulation.fast._em_tables import ATTENUATION, COMPTON, PAIR, RANGE, electron_value, photon_value
 from showercal.simulation.fast._grid import place
 from showercal.simulation.fast._medium import active_distance
-from showercal.simulation.fast._random import azimuth, exponential, uniform
+from showercal.simulation.fast._random import azimuth, exponential, isotropic, uniform
 from showercal.simulation.fast._stack import ELECTRON, PHOTON, POSITRON, push
 from showercal.simulation.fast._vectors import turn
 
@@ -72,11 +72,9 @@ def emit_electron(medium, em, cells, stack, rng, slab, kind, energy, x, y, z, ux
 @compiled
 def annihilate_at_rest(stack, rng, x, y, z, time):
     """Two photons back to back. Their energy, twice the electron's mass, is more than the positron's kinetic energy."""
-    cosine = 2.0 * uniform(rng) - 1.0
-    sine = math.sqrt(1.0 - cosine * cosine)
-    c, s = azimuth(rng)
-    push(stack, PHOTON, ELECTRON_MASS, x, y, z, sine * c, sine * s, cosine, time)
-    push(stack, PHOTON, ELECTRON_MASS, x, y, z, -sine * c, -sine * s, -cosine, time)
+    ux, uy, uz = isotropic(rng)
+    push(stack, PHOTON, ELECTRON_MASS, x, y, z, ux, uy, uz, time)
+    push(stack, PHOTON, ELECTRON_MASS, x, y, z, -ux, -uy, -uz, time)
 
 
 @compiled

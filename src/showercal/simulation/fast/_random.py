@@ -57,26 +57,38 @@ def exponential(rng):
     return -math.log(uniform(rng))
 
 
-@compiled
-def normal(rng):
-    """Standard normal, by Marsaglia's polar method (the second number is not kept: an event is its seed alone)."""
+@inlined
+def _in_disc(rng):
+    """A point in the unit disc, all places as likely but the middle: (a, b, a^2 + b^2)."""
     while True:
         a = 2.0 * uniform(rng) - 1.0
         b = 2.0 * uniform(rng) - 1.0
         r2 = a * a + b * b
         if 0.0 < r2 < 1.0:
-            return a * math.sqrt(-2.0 * math.log(r2) / r2)
+            return a, b, r2
+
+
+@compiled
+def normal(rng):
+    """Standard normal, by Marsaglia's polar method (the second number is not kept: an event is its seed alone)."""
+    a, _, r2 = _in_disc(rng)
+    return a * math.sqrt(-2.0 * math.log(r2) / r2)
 
 
 @inlined
 def azimuth(rng):
     """(cos, sin) of a uniform angle, without trigonometry: a point in the unit disc, its angle doubled."""
-    while True:
-        a = 2.0 * uniform(rng) - 1.0
-        b = 2.0 * uniform(rng) - 1.0
-        r2 = a * a + b * b
-        if 0.0 < r2 < 1.0:
-            return (a * a - b * b) / r2, 2.0 * a * b / r2
+    a, b, r2 = _in_disc(rng)
+    return (a * a - b * b) / r2, 2.0 * a * b / r2
+
+
+@inlined
+def isotropic(rng):
+    """A direction of which all are as likely, (ux, uy, uz)."""
+    uz = 2.0 * uniform(rng) - 1.0
+    sine = math.sqrt(1.0 - uz * uz)
+    c, s = azimuth(rng)
+    return sine * c, sine * s, uz
 
 
 @compiled
