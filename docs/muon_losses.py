@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from showercal.detectors import MATERIALS
+from showercal.simulation.fast._constants import MUON_MASS
 from showercal.simulation.fast._muon_losses import (
-    MUON_MASS,
     bremsstrahlung,
     pair_production,
     photonuclear,

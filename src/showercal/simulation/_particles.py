@@ -1,4 +1,4 @@
-"""The particles that can be shot: names as Geant4 spells them, numbers of the Particle Data Group, masses."""
+"""The particles that can be shot: names of Geant4, numbers of the Particle Data Group, masses; the speed of light."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ MASSES: Final = (
     *(_ELECTRON, _ELECTRON, 0.0, _MUON, _MUON, _PION, _PION, _NEUTRAL_PION, _KAON, _KAON),
     *(_NEUTRAL_KAON, _NEUTRAL_KAON, _PROTON, _PROTON, _NEUTRON, _NEUTRON),
 )
+
+SPEED_OF_LIGHT: Final = 299.792458  # [mm/ns]
 
 
 def particle_kind(particle: str) -> int:

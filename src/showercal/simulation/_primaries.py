@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import RecipeError
-from showercal.simulation._particles import MASSES
+from showercal.simulation._particles import MASSES, SPEED_OF_LIGHT
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-_SPEED_OF_LIGHT: Final = 299.792458  # [mm/ns]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +113,7 @@ class Primaries:
             ux=self.ux[kept],
             uy=self.uy[kept],
             uz=self.uz[kept],
-            time=self.time[kept] + flight / (beta * _SPEED_OF_LIGHT),
+            time=self.time[kept] + flight / (beta * SPEED_OF_LIGHT),
             offsets=offsets_of(counts),
         )
 

@@ -9,9 +9,9 @@ import pytest
 from numba import njit
 
 from showercal.detectors import MATERIALS, Material
+from showercal.simulation.fast._constants import ELECTRON_MASS
 from showercal.simulation.fast._density_effect import density_effect
 from showercal.simulation.fast._ionisation import (
-    ELECTRON_MASS,
     build_ionisation,
     knock_on_rate,
     largest_transfer,

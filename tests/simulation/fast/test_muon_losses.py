@@ -9,9 +9,9 @@ from scipy.optimize import brentq
 
 from showercal.detectors import ELEMENTS, MATERIALS
 from showercal.simulation.fast import _muon_tables as tables
+from showercal.simulation.fast._constants import MUON_MASS
 from showercal.simulation.fast._ionisation import build_ionisation, restricted_loss
 from showercal.simulation.fast._muon_losses import (
-    MUON_MASS,
     bremsstrahlung,
     knock_on,
     macroscopic,

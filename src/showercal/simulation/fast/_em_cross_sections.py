@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from showercal.detectors import ELEMENTS, Material
+from showercal.simulation.fast._constants import AVOGADRO
 from showercal.simulation.fast._density_effect import density_effect
 from showercal.simulation.fast._em_corrections import elastic_correction, photoelectric, radiative_correction
 
@@ -24,7 +25,6 @@ FloatArray = NDArray[np.float64]
 ELECTRON_MASS: Final = 0.51099895069  # [MeV], CODATA 2022
 RADIUS: Final = 2.8179403205e-12  # classical electron radius, [mm], CODATA 2022
 ALPHA: Final = 7.2973525643e-3  # CODATA 2022
-AVOGADRO: Final = 6.02214076e23
 
 COLLISION_CONSTANT: Final = 2 * np.pi * RADIUS**2 * ELECTRON_MASS  # 2 pi r_e^2 m c^2, [MeV mm^2]
 

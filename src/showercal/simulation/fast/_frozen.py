@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from showercal.detectors import BoxCalorimeter, Layer
 from showercal.simulation.fast._cells import LEAK_BACK, LEAK_FRONT, LEAK_SIDE, NO_TRACK, deposit_point, new_cells
 from showercal.simulation.fast._compiled import compiled
-from showercal.simulation.fast._ionisation import ELECTRON_MASS
+from showercal.simulation.fast._constants import ELECTRON_MASS
 from showercal.simulation.fast._medium import build_medium, slab_of
 from showercal.simulation.fast._random import azimuth, uniform
 from showercal.simulation.fast._records import new_record

@@ -7,16 +7,10 @@ from typing import Final
 
 from showercal.simulation.fast._cells import INVISIBLE
 from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._constants import KAON_LIFETIME, MUON_LIFETIME, MUON_MASS, PION_LIFETIME
 from showercal.simulation.fast._hadron_collisions import final_state
 from showercal.simulation.fast._hadron_library import REST_ANTIPROTON, REST_KAON, REST_MUON, REST_PION
-from showercal.simulation.fast._hadron_particles import (
-    FREE_MASS,
-    KAON_LIFETIME,
-    MASS,
-    MUON_LIFETIME,
-    MUON_MASS,
-    PION_LIFETIME,
-)
+from showercal.simulation.fast._hadron_particles import FREE_MASS, MASS
 from showercal.simulation.fast._random import azimuth, exponential, isotropic, uniform
 from showercal.simulation.fast._stack import (
     ANTIPROTON,

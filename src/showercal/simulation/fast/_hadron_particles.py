@@ -1,4 +1,4 @@
-"""Masses, charges and lifetimes of what a hadron shower is made of, by kind."""
+"""Masses, charges and decay lengths of what a hadron shower is made of, by kind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from showercal.simulation.fast._constants import NEUTRON_MASS, PARTICLE_MASSES, PROTON_MASS
 from showercal.simulation.fast._hadron_library import (
     P_ANTINEUTRON,
     P_ANTIPROTON,
@@ -17,32 +18,17 @@ from showercal.simulation.fast._hadron_library import (
     P_PION_PLUS,
     P_PROTON,
 )
+from showercal.simulation.fast._stack import MUON_MINUS, PROTON
 
-LIGHT: Final = 299.792458  # [mm/ns]
-MUON_MASS: Final = 105.6583755
-PION_MASS: Final = 139.57039
-PION_ZERO_MASS: Final = 134.9768
-KAON_MASS: Final = 493.677
-KAON_ZERO_MASS: Final = 497.611
-_P: Final = 938.27208816
-_N: Final = 939.56542052
-_E: Final = 0.51099895
-
-# In the order of the kinds in `_stack` and then of the nuclei in `_hadron_library`; PDG 2022, [MeV]. The fragment is a
-# place holder: its mass depends on the nucleus it is left of.
-MASS: Final = np.array(
-    [
-        *(_E, _E, 0.0, MUON_MASS, MUON_MASS, PION_MASS, PION_MASS, PION_ZERO_MASS),
-        *(KAON_MASS, KAON_MASS, KAON_ZERO_MASS, KAON_ZERO_MASS, _P, _P, _N, _N),
-        *(1875.61294, 2808.92113, 2808.39161, 3727.37941, 0.0),
-    ]
-)
+# In the order of the kinds in `_stack` and then of the nuclei in `_hadron_library`; [MeV]. The fragment is a place
+# holder: its mass depends on the nucleus it is left of.
+MASS: Final = np.array([*PARTICLE_MASSES, 1875.61294, 2808.92113, 2808.39161, 3727.37941, 0.0])
 CHARGE: Final = np.array([-1, 1, 0, -1, 1, -1, 1, 0, -1, 1, 0, 0, 1, -1, 0, 0, 1, 1, 2, 2, 0], dtype=np.float64)
 # Energy that is free beside the kinetic one when the particle decays or annihilates: baryons keep theirs.
 FREE_MASS: Final = np.array(
     [
-        *(0.0, 0.0, 0.0, MUON_MASS, MUON_MASS, PION_MASS, PION_MASS, PION_ZERO_MASS),
-        *(KAON_MASS, KAON_MASS, KAON_ZERO_MASS, KAON_ZERO_MASS, 0.0, 2 * _P, 0.0, 2 * _N),
+        *(0.0, 0.0, 0.0, *PARTICLE_MASSES[MUON_MINUS:PROTON]),
+        *(0.0, 2 * PROTON_MASS, 0.0, 2 * NEUTRON_MASS),
         *(0.0, 0.0, 0.0, 0.0, 0.0),
     ]
 )
@@ -58,6 +44,3 @@ PROJECTILE: Final = np.array(
 )
 # Spin 1/2 or not, for the largest transfers to electrons.
 IS_SPIN_HALF: Final = np.array([1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 0, 0]) == 1
-PION_LIFETIME: Final = 26.033  # [ns]
-KAON_LIFETIME: Final = 12.38
-MUON_LIFETIME: Final = 2196.98

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from showercal.detectors import ELEMENTS, Material
 from showercal.errors import GeometryError
 from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._constants import AVOGADRO, PROTON_MASS
 from showercal.simulation.fast._em_tables import energy_of_range
 from showercal.simulation.fast._grid import ENERGIES, LOWEST, N_ENERGIES, place
 from showercal.simulation.fast._hadron_library import (
@@ -30,11 +31,10 @@ from showercal.simulation.fast._records import new_record
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-PROTON_MASS: Final = 938.27208816  # [MeV], CODATA 2018
 # Neutrons up to 16 MeV have tables on the common grid moved down by this factor, 7.5e-9 MeV to 16 MeV.
 SLOW_SCALE: Final = 2.0**20
 SLOW_LIMIT: Final = ENERGIES[-1] / SLOW_SCALE
-_PER_BARN: Final = 6.02214076e23 * 1e-24 / 10  # atoms per mm and barn of 1 g/cm^3 of A = 1
+_PER_BARN: Final = AVOGADRO * 1e-24 / 10  # atoms per mm and barn of 1 g/cm^3 of A = 1
 MAX_ELEMENTS: Final = len(ELEMENTS)
 _SECONDARY: Final = np.dtype(
     [("energy", np.float32), ("cosine", np.float32), ("kind", np.uint8), ("azimuth", np.uint8)], align=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from showercal.simulation._particles import SPEED_OF_LIGHT
 from showercal.simulation.fast._cells import ABSORBER, deposit
 from showercal.simulation.fast._compiled import compiled
 from showercal.simulation.fast._grid import place
@@ -17,7 +18,6 @@ from showercal.simulation.fast._hadron_particles import (
     DECAY_LENGTH,
     FREE_MASS,
     IS_SPIN_HALF,
-    LIGHT,
     MASS,
     PROJECTILE,
 )
@@ -64,7 +64,7 @@ def _transport_neutral(medium, hadrons, cells, stack, rng, slab, kind, kinetic, 
         k, f = place(kinetic)
         gamma_beta = math.sqrt(kinetic * (kinetic + 2.0 * mass)) / mass
         decay_rate = 1.0 / (gamma_beta * DECAY_LENGTH[kind])
-        velocity = LIGHT * gamma_beta / (1.0 + kinetic / mass)
+        velocity = SPEED_OF_LIGHT * gamma_beta / (1.0 + kinetic / mass)
         while True:
             material = medium.material[slab]
             collisions = collision_rate(hadrons, PROJECTILE[kind], material, k, f)
@@ -168,7 +168,7 @@ def _transport_charged(  # noqa: PLR0912, PLR0915 (one loop, as for electrons)
             )
         kinetic = max(kinetic - lost, 0.0)
         x, y, z = x1, y1, z1
-        time += step / (beta * LIGHT)
+        time += step / (beta * SPEED_OF_LIGHT)
         depth += step * scatter_x0
         free_paths -= step * rate
         if kinetic < _STOPPED:

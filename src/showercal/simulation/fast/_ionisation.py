@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from showercal.detectors import Material
 from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._constants import ELECTRON_MASS, ELECTRON_RADIUS
 from showercal.simulation.fast._density_effect import density_effect, shell_correction
 from showercal.simulation.fast._grid import ENERGIES, N_ENERGIES, place
 from showercal.simulation.fast._medium import MAX_MATERIALS
@@ -27,8 +28,6 @@ from showercal.simulation.fast._records import new_record
 
 FloatArray = NDArray[np.float64]
 
-ELECTRON_MASS: Final = 0.51099895  # [MeV], CODATA 2018
-_ELECTRON_RADIUS: Final = 2.8179403262e-12  # [mm], CODATA 2018
 _BETHE_LOWEST: Final = 0.05  # beta gamma below which dE/dx is continued as 1/beta
 
 # The model of Lassila-Perini and Urban, with the constants of the Geant4 physics reference manual, release 11.
@@ -57,7 +56,7 @@ def build_ionisation(materials: Sequence[Material]) -> Any:
     """A record of layout `IONISATION`; the order of the materials is the index that the compiled functions take."""
     tables = new_record(IONISATION)
     for m, material in enumerate(materials):
-        tables.strength[m] = 2 * math.pi * _ELECTRON_RADIUS**2 * ELECTRON_MASS * material.electron_density
+        tables.strength[m] = 2 * math.pi * ELECTRON_RADIUS**2 * ELECTRON_MASS * material.electron_density
         tables.excitation[m] = material.mean_excitation_energy * 1e-6
         tables.inverse_x0[m] = 1 / material.radiation_length
         tables.logarithm[m] = _logarithm(material, ENERGIES)

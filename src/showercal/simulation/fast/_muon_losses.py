@@ -18,18 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from showercal.detectors import ELEMENTS, Element, Material
+from showercal.simulation.fast._constants import ALPHA, AVOGADRO, ELECTRON_MASS, ELECTRON_RADIUS, MUON_MASS, PROTON_MASS
 
 FloatArray = NDArray[np.float64]
 Spectrum = Callable[[Element, FloatArray, FloatArray], FloatArray]
 
-MUON_MASS: Final = 105.6583755  # [MeV], PDG
-_ELECTRON_MASS: Final = 0.51099895  # [MeV], CODATA 2018
-_PROTON_MASS: Final = 938.27209  # [MeV], CODATA 2018
-_ALPHA: Final = 7.2973525693e-3
-_ELECTRON_RADIUS: Final = 2.8179403262e-12  # [mm]
-_AVOGADRO: Final = 6.02214076e23  # [1/mol]
 _MICROBARN: Final = 1e-28  # [mm^2]
-_RATIO: Final = MUON_MASS / _ELECTRON_MASS
+_RATIO: Final = MUON_MASS / ELECTRON_MASS
 _SQRT_E: Final = math.sqrt(math.e)
 
 _LOWEST_PAIR_ENERGY: Final = 1000.0  # of the muon [MeV]: the theory of pair production is for relativistic muons
@@ -60,17 +55,15 @@ def bremsstrahlung(element: Element, energy: FloatArray, photon: FloatArray) -> 
     # size of the nucleus, with the correction for what excites it
     size = (1.54 * element.a**0.27) ** (1 - 1 / element.z)
     b = nucleus / cube_root
-    phi = np.log(b * (MUON_MASS + delta * (size * _SQRT_E - 2)) / (size * (_ELECTRON_MASS + delta * _SQRT_E * b)))
+    phi = np.log(b * (MUON_MASS + delta * (size * _SQRT_E - 2)) / (size * (ELECTRON_MASS + delta * _SQRT_E * b)))
     total = np.maximum(phi, 0.0)
     b = electrons / cube_root**2
     phi = np.log(
-        b
-        * MUON_MASS
-        / ((1 + delta * MUON_MASS / (_ELECTRON_MASS**2 * _SQRT_E)) * (_ELECTRON_MASS + delta * _SQRT_E * b))
+        b * MUON_MASS / ((1 + delta * MUON_MASS / (ELECTRON_MASS**2 * _SQRT_E)) * (ELECTRON_MASS + delta * _SQRT_E * b))
     )
     highest = energy / (1 + 0.5 * MUON_MASS * _RATIO / energy)  # an electron at rest can take no more
     total = total + np.where(photon < highest, np.maximum(phi, 0.0), 0.0) / element.z
-    strength = 4 * _ALPHA * (element.z * _ELECTRON_RADIUS / _RATIO) ** 2
+    strength = 4 * ALPHA * (element.z * ELECTRON_RADIUS / _RATIO) ** 2
     return np.asarray(np.where(photon < energy - MUON_MASS, strength * (4 / 3 * (1 - v) + v * v) * total, 0.0))
 
 
@@ -82,7 +75,7 @@ def pair_production(element: Element, energy: FloatArray, pair: FloatArray) -> F
         Phys. Atom. Nucl. 61 (1998) 448 (electrons); GMS section 4.2; PRM "Positron-electron pair production".
     """
     energy, pair = np.broadcast_arrays(energy, pair)
-    is_open = (pair > 4.0004 * _ELECTRON_MASS) & (pair < largest_transfer(element, energy))
+    is_open = (pair > 4.0004 * ELECTRON_MASS) & (pair < largest_transfer(element, energy))
     is_open &= energy > _LOWEST_PAIR_ENERGY
     result = np.zeros(energy.shape)
     result[is_open] = _pairs(element, energy[is_open], pair[is_open])
@@ -91,7 +84,7 @@ def pair_production(element: Element, energy: FloatArray, pair: FloatArray) -> F
 
 def _pairs(element: Element, energy: FloatArray, pair: FloatArray) -> FloatArray:
     """v dσ/dv of open channels, shape (N,): the asymmetry rho is integrated in ln(1 - rho), where all is smooth."""
-    rest, alpha = energy - pair, 4 * _ELECTRON_MASS / pair
+    rest, alpha = energy - pair, 4 * ELECTRON_MASS / pair
     root = np.sqrt(1 - alpha)
     # 1 - rho_max, written so that it does not cancel
     gap = alpha / (1 + root) + root * 6 * MUON_MASS**2 / (energy * rest)
@@ -107,7 +100,7 @@ def _pairs(element: Element, energy: FloatArray, pair: FloatArray) -> FloatArray
         2 * (1 + 3 * beta) * np.log(3 + 1 / xi) - rho2 - 2 * beta * (2 - rho2)
     )
     y_mu = 1 + (4 + rho2 + 3 * beta * (1 + rho2)) / ((1 + rho2) * (1.5 + 2 * beta) * np.log(3 + xi) + 1 - 1.5 * rho2)
-    screen = 2 * _ELECTRON_MASS * _SQRT_E * radiation * (1 + xi) / (pair[:, None] * opposite)
+    screen = 2 * ELECTRON_MASS * _SQRT_E * radiation * (1 + xi) / (pair[:, None] * opposite)
     log_e = np.log(radiation * np.sqrt((1 + xi) * y_e) / (1 + screen * y_e))
     log_e -= 0.5 * np.log(1 + 2.25 * (cube_root / _RATIO) ** 2 * (1 + xi) * y_e)
     log_mu = np.log(2 / 3 * _RATIO * radiation / cube_root / (1 + screen * y_mu))
@@ -122,7 +115,7 @@ def _pairs(element: Element, energy: FloatArray, pair: FloatArray) -> FloatArray
 
     integrand = np.maximum(log_e * b_e, 0.0) + np.maximum(log_mu * b_mu, 0.0) / _RATIO**2
     integral = np.sum(0.5 * _WEIGHTS * (1 - rho) * integrand, axis=1) * -span[:, 0]
-    strength = 4 / (3 * math.pi) * (_ALPHA * _ELECTRON_RADIUS) ** 2 * element.z
+    strength = 4 / (3 * math.pi) * (ALPHA * ELECTRON_RADIUS) ** 2 * element.z
     return np.asarray(strength * (element.z + _atomic_electrons(element, energy)) * rest / energy * integral)
 
 
@@ -157,8 +150,8 @@ def photonuclear(element: Element, energy: FloatArray, transfer: FloatArray) -> 
         + 0.25 * (kappa * np.log1p(two / t) - 2 * mass2 / t)
         + 0.5 * mass2 / t * (0.75 * shadow * one / (one + t) + 0.25 * two / t * np.log1p(t / two))
     )
-    value = _ALPHA / (2 * math.pi) * element.a * photon_nucleon * _MICROBARN * v**2 * bracket
-    is_open = (transfer > _LOWEST_PHOTONUCLEAR) & (transfer < energy - 0.5 * _PROTON_MASS)
+    value = ALPHA / (2 * math.pi) * element.a * photon_nucleon * _MICROBARN * v**2 * bracket
+    is_open = (transfer > _LOWEST_PHOTONUCLEAR) & (transfer < energy - 0.5 * PROTON_MASS)
     return np.asarray(np.where(is_open, np.maximum(value, 0.0), 0.0))
 
 
@@ -172,10 +165,10 @@ def knock_on(element: Element, energy: FloatArray, transfer: FloatArray) -> Floa
         A. A. Petrukhin, Phys. Atom. Nucl. 60 (1997) 576; PRM "Muon ionisation".
     """
     gamma = energy / MUON_MASS
-    highest = 2 * _ELECTRON_MASS * (gamma**2 - 1) / (1 + 2 * gamma / _RATIO + 1 / _RATIO**2)
+    highest = 2 * ELECTRON_MASS * (gamma**2 - 1) / (1 + 2 * gamma / _RATIO + 1 / _RATIO**2)
     beta2 = 1 - 1 / gamma**2
     shape = 1 / transfer - beta2 / highest + 0.5 * transfer / energy**2
-    strength = 2 * math.pi * _ELECTRON_RADIUS**2 * _ELECTRON_MASS * element.z / beta2
+    strength = 2 * math.pi * ELECTRON_RADIUS**2 * ELECTRON_MASS * element.z / beta2
     inside = np.minimum(transfer, highest)
     value = strength * shape * (1 + radiative_correction(energy, inside))
     return np.asarray(np.where(transfer < highest, value, 0.0))
@@ -183,10 +176,10 @@ def knock_on(element: Element, energy: FloatArray, transfer: FloatArray) -> Floa
 
 def radiative_correction(energy: FloatArray, transfer: FloatArray) -> FloatArray:
     """Relative correction of the knock-on cross section by radiation; none below 0.1 MeV and for slow muons (PRM)."""
-    one = np.log1p(2 * transfer / _ELECTRON_MASS)
+    one = np.log1p(2 * transfer / ELECTRON_MASS)
     three = np.log(4 * energy * np.maximum(energy - transfer, MUON_MASS) / MUON_MASS**2)
     is_on = (transfer > 0.1) & (energy > 1000.0)
-    return np.asarray(np.where(is_on, _ALPHA / (2 * math.pi) * one * (three - one), 0.0))
+    return np.asarray(np.where(is_on, ALPHA / (2 * math.pi) * one * (three - one), 0.0))
 
 
 def _screening(element: Element) -> tuple[float, float]:
@@ -199,7 +192,7 @@ def macroscopic(spectrum: Spectrum, material: Material, energy: FloatArray, tran
     total = np.zeros(np.broadcast_shapes(np.shape(energy), np.shape(transfer)))
     for symbol, fraction in material.mass_fractions.items():
         element = ELEMENTS[symbol]
-        atoms = fraction * material.density * _AVOGADRO / element.a * 1e-3  # [1/mm^3]
+        atoms = fraction * material.density * AVOGADRO / element.a * 1e-3  # [1/mm^3]
         total += atoms * spectrum(element, energy, transfer)
     return total
 

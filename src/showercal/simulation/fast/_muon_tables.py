@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from showercal.detectors import Material
 from showercal.simulation.fast import _muon_losses as losses
+from showercal.simulation.fast._constants import MUON_MASS
 from showercal.simulation.fast._medium import MAX_MATERIALS
 from showercal.simulation.fast._records import new_record
 
@@ -73,7 +74,7 @@ def build_muon_tables(materials: Sequence[Material], cuts: Sequence[float], *, n
 
 def _process(spectrum: losses.Spectrum, material: Material, cut: float) -> tuple[FloatArray, FloatArray]:
     """(rate above the cut, shape (N,), [1/mm]; ln of transfers over the cut at the shares, shape (N, K))."""
-    energy = (ENERGIES + losses.MUON_MASS)[:, None]
+    energy = (ENERGIES + MUON_MASS)[:, None]
     span = np.log(np.maximum(ENERGIES / cut, 1.0001))[:, None]
     # denser at the upper end, where spectra are cut off
     place = np.sin(np.linspace(0, math.pi / 2, _N_TRANSFERS))
@@ -96,7 +97,7 @@ def _process(spectrum: losses.Spectrum, material: Material, cut: float) -> tuple
 def _soft(material: Material, cut: float) -> FloatArray:
     """Mean loss below the cut beside ionisation, shape (N,), [MeV/mm]."""
     nodes, weights = np.polynomial.legendre.leggauss(24)
-    energy = (ENERGIES + losses.MUON_MASS)[:, None]
+    energy = (ENERGIES + MUON_MASS)[:, None]
     span = math.log(1e4)
     transfer = cut * np.exp(span * 0.5 * (nodes - 1))
     below = transfer < ENERGIES[:, None]

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from showercal.simulation._particles import SPEED_OF_LIGHT
 from showercal.simulation.fast._cells import deposit, deposit_point
 from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._constants import ELECTRON_MASS, MUON_LIFETIME, MUON_MASS, PION_MASS
 from showercal.simulation.fast._hadron_decays import michel_share
 from showercal.simulation.fast._ionisation import (
-    ELECTRON_MASS,
     restricted_loss,
     sample_straggling,
     scattering_variance,
 )
-from showercal.simulation.fast._muon_losses import MUON_MASS
 from showercal.simulation.fast._muon_tables import (
     BREMSSTRAHLUNG,
     DEPTH,
@@ -34,10 +34,7 @@ from showercal.simulation.fast._vectors import CURVATURE, bend, turn
 _STOPPED: Final = 0.2  # kinetic energy below which a muon ends, its range being micrometres, [MeV]
 _LOSS_PER_STEP: Final = 0.1  # largest share of the kinetic energy that a step may take
 _TURN_PER_STEP: Final = 0.05  # largest turn in the field in one step, [rad]
-_LIFETIME: Final = 2196.98  # [ns], PDG
 _LARGEST_DECAY_ENERGY: Final = 52.83  # of the electron from a muon at rest, [MeV]
-_SPEED_OF_LIGHT: Final = 299.792458  # [mm/ns]
-_PION_MASS: Final = 139.57039  # [MeV], PDG
 _TWO_PIONS: Final = 1000.0  # transfer above which a nuclear interaction is that of a rho meson, [MeV]
 
 
@@ -93,7 +90,7 @@ def transport_muon(  # noqa: PLR0915 (one loop, like that of electrons)
         depth = after
         c, s = azimuth(rng)
         ux, uy, uz = turn(ux, uy, uz, math.cos(math.sqrt(2.0 * variance * exponential(rng))), c, s)
-        time += length * total / (momentum * _SPEED_OF_LIGHT)
+        time += length * total / (momentum * SPEED_OF_LIGHT)
         energy -= lost
         free_paths -= length * rate
         if is_over:
@@ -218,12 +215,12 @@ def _make_hadrons(stack, rng, transfer, x, y, z, ux, uy, uz, time):
     """
     if transfer < _TWO_PIONS:
         kind = PION_PLUS if uniform(rng) < 0.5 else PION_MINUS
-        push(stack, kind, max(transfer - _PION_MASS, 0.0), x, y, z, ux, uy, uz, time)
+        push(stack, kind, max(transfer - PION_MASS, 0.0), x, y, z, ux, uy, uz, time)
         return
     # the decay of the rho spreads the share of the energy evenly about a half, by its velocity in the rho's frame
     share = 0.5 + 0.93 * (uniform(rng) - 0.5)
-    push(stack, PION_PLUS, max(share * transfer - _PION_MASS, 0.0), x, y, z, ux, uy, uz, time)
-    push(stack, PION_MINUS, max((1.0 - share) * transfer - _PION_MASS, 0.0), x, y, z, ux, uy, uz, time)
+    push(stack, PION_PLUS, max(share * transfer - PION_MASS, 0.0), x, y, z, ux, uy, uz, time)
+    push(stack, PION_MINUS, max((1.0 - share) * transfer - PION_MASS, 0.0), x, y, z, ux, uy, uz, time)
 
 
 @compiled
@@ -232,4 +229,4 @@ def _decay(stack, rng, kind, x, y, z, time):
     kinetic = max(michel_share(rng) * _LARGEST_DECAY_ENERGY - ELECTRON_MASS, 0.0)
     ux, uy, uz = isotropic(rng)
     electron = POSITRON if kind == MUON_PLUS else ELECTRON
-    push(stack, electron, kinetic, x, y, z, ux, uy, uz, time + _LIFETIME * exponential(rng))
+    push(stack, electron, kinetic, x, y, z, ux, uy, uz, time + MUON_LIFETIME * exponential(rng))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from showercal.simulation._particles import SPEED_OF_LIGHT
 from showercal.simulation.fast._cells import INVISIBLE
 from showercal.simulation.fast._compiled import compiled
+from showercal.simulation.fast._constants import NEUTRON_MASS
 from showercal.simulation.fast._grid import place
 from showercal.simulation.fast._hadron_collisions import (
     COSINES,
@@ -18,7 +20,6 @@ from showercal.simulation.fast._hadron_collisions import (
     scatter,
 )
 from showercal.simulation.fast._hadron_library import NEUTRON_CAPTURE, P_NEUTRON
-from showercal.simulation.fast._hadron_particles import LIGHT, MASS
 from showercal.simulation.fast._hadron_tables import (
     SLOW_LIMIT,
     SLOW_SCALE,
@@ -29,10 +30,8 @@ from showercal.simulation.fast._hadron_tables import (
 )
 from showercal.simulation.fast._photons import leave, wall_distance
 from showercal.simulation.fast._random import exponential, uniform
-from showercal.simulation.fast._stack import NEUTRON
 from showercal.simulation.fast._vectors import turn
 
-_NEUTRON_MASS: Final = float(MASS[NEUTRON])
 _THERMAL: Final = 2.5e-8  # [MeV]: slower than that the nuclei give back what they take
 _INELASTIC: Final = 0
 _ELASTIC: Final = 1
@@ -51,9 +50,9 @@ def transport_neutron(  # noqa: PLR0912 (one loop, as for electrons)
         is_slow = kinetic < SLOW_LIMIT
         k, f = place(kinetic * SLOW_SCALE if is_slow else kinetic)
         if is_slow:
-            velocity = LIGHT * math.sqrt(2.0 * kinetic / _NEUTRON_MASS)
+            velocity = SPEED_OF_LIGHT * math.sqrt(2.0 * kinetic / NEUTRON_MASS)
         else:
-            velocity = LIGHT * math.sqrt(kinetic * (kinetic + 2.0 * _NEUTRON_MASS)) / (kinetic + _NEUTRON_MASS)
+            velocity = SPEED_OF_LIGHT * math.sqrt(kinetic * (kinetic + 2.0 * NEUTRON_MASS)) / (kinetic + NEUTRON_MASS)
         path = exponential(rng)
         while True:
             material = medium.material[slab]
@@ -90,7 +89,7 @@ def transport_neutron(  # noqa: PLR0912 (one loop, as for electrons)
                     material,
                     element,
                     slab,
-                    _NEUTRON_MASS,
+                    NEUTRON_MASS,
                     kinetic,
                     x,
                     y,
@@ -142,7 +141,7 @@ def _scatter_slow(medium, cells, stack, hadrons, rng, material, element, slab, k
     share = uniform(rng)
     if node >= 0:
         share = recoil_share(hadrons, rng, 1, hadrons.recoil[material, element], node)
-    ratio = hadrons.mass[material, element] / _NEUTRON_MASS
+    ratio = hadrons.mass[material, element] / NEUTRON_MASS
     taken = share * 4.0 * ratio / ((1.0 + ratio) * (1.0 + ratio)) * kinetic
     cosine = 1.0 - 2.0 * share
     norm = 1.0 + ratio * ratio + 2.0 * ratio * cosine
