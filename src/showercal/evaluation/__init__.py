@@ -11,7 +11,7 @@ from showercal.evaluation._measure import MethodArrays
 from showercal.evaluation._metrics import METRICS, Metric
 from showercal.evaluation._reliability import Reliability, reliability
 from showercal.evaluation._resolution_fit import TERMS, ResolutionFit, fit_resolution, resolution_curve
-from showercal.evaluation._rows import Row
+from showercal.evaluation._rows import Row, finite_or_none
 from showercal.evaluation._shower_maximum import shower_maximum
 from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, quantile, sigma68
 from showercal.evaluation._transfer import TransferPoint, TransferRow, transfer_rows
@@ -44,6 +44,7 @@ __all__ = [
     "dependence",
     "effective_width",
     "evaluate",
+    "finite_or_none",
     "fit_resolution",
     "gaussian_core",
     "iqr",

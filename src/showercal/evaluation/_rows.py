@@ -41,13 +41,11 @@ class Row:
     error: float = math.nan
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise DataError(f"unknown metric {self.metric!r}; {nearest(self.metric, METRICS)}")
+        check_metric(self.metric)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: NaN and infinity, which JSON does not know, become None."""
-        values = asdict(self)
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        return finite_or_none(asdict(self))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Row:
@@ -59,5 +57,30 @@ class Row:
         expected = {"method", "metric", "bin", "bin_low", "bin_high", "value", "error"}
         if set(values) != expected:
             raise DataError(f"a row of results needs the keys {sorted(expected)}; got {sorted(values)}")
-        numbers = {k: math.nan if values[k] is None else float(values[k]) for k in ("value", "error")}
-        return cls(**{**values, **numbers})
+        return cls(**with_nan(values))
+
+
+def check_metric(name: str) -> None:
+    """Refuse names that are none of `METRICS`.
+
+    Raises:
+        DataError: If there is no such metric.
+    """
+    if name not in METRICS:
+        raise DataError(f"unknown metric {name!r}; {nearest(name, METRICS)}")
+
+
+def finite_or_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON-ready: NaN and infinity, which JSON does not know, become None.
+
+    Example:
+        >>> finite_or_none({"value": float("nan"), "error": 1.0, "bin": None})
+        {'value': None, 'error': 1.0, 'bin': None}
+    """
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+
+
+def with_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as `finite_or_none` left it, its missing numbers NaN again."""
+    numbers = {k: math.nan if values[k] is None else float(values[k]) for k in ("value", "error")}
+    return {**values, **numbers}

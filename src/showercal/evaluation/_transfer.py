@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from showercal.errors import DataError, nearest
 from showercal.evaluation._binning import Binning
 from showercal.evaluation._compare import mean_widths
-from showercal.evaluation._metrics import METRICS
+from showercal.evaluation._rows import check_metric, finite_or_none, with_nan
 
 FloatArray = NDArray[np.float64]
 
@@ -64,19 +64,16 @@ class TransferRow:
     error: float = math.nan
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise DataError(f"unknown metric {self.metric!r}; {nearest(self.metric, METRICS)}")
+        check_metric(self.metric)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready: NaN and infinity, which JSON does not know, become None."""
-        values = asdict(self)
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+        return finite_or_none(asdict(self))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TransferRow:
         """Rebuild a row; a missing number is NaN."""
-        numbers = {k: math.nan if values[k] is None else float(values[k]) for k in ("value", "error")}
-        return cls(**{**values, **numbers})
+        return cls(**with_nan(values))
 
 
 def transfer_rows(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, Final
 
 from showercal.detectors import BoxCalorimeter
 from showercal.errors import RecipeError
-from showercal.evaluation import Row
+from showercal.evaluation import Row, finite_or_none
 from showercal.features import join_observables
 from showercal.report.validation import ValidationContent, Verdict, write_validation
 from showercal.simulation import Backend, EventList, ParticleGun, default_half_widths, parse_spectrum, simulate
@@ -253,8 +252,8 @@ def _results(content: ValidationContent) -> dict[str, Any]:
             "versions": dict(content.versions),
             "timings": dict(content.timings),
             "classifier": {
-                "importance": _finite(content.test.importance),
-                "single_auc": _finite(content.test.single_auc),
+                "importance": finite_or_none(content.test.importance),
+                "single_auc": finite_or_none(content.test.single_auc),
             },
             "bounds": [
                 {
@@ -269,8 +268,3 @@ def _results(content: ValidationContent) -> dict[str, Any]:
         },
         "rows": [row.to_dict() for row in rows],
     }
-
-
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    """Numbers that JSON knows."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
