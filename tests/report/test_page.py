@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from showercal.report import MethodSummary, ReportContent, resolution_figure, write_report
-from showercal.report._page import save_figure
+from showercal.report._pictures import save_figure
 
 Make = Callable[..., ReportContent]
 FIGURES = {

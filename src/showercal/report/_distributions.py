@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from showercal.report._content import ReportContent
 from showercal.report._lookup import spans_decades
-from showercal.report._style import figure_style, legend_on_top, method_styles, new_figure, plain_text
+from showercal.report._style import figure_style, legend_on_top, method_styles, new_figure, panel_grid, plain_text
 
 FloatArray = NDArray[np.float64]
 _FEW = 200  # below this number of events per range, fewer ranges and coarser bins
@@ -33,11 +33,8 @@ def response_figure(content: ReportContent) -> Figure | None:
     n_rows = math.ceil((len(edges) - 1) / n_columns)
     with figure_style():
         figure = new_figure(8.4 if n_columns == 2 else 6.0, 0.9 + 2.7 * n_rows)
-        grid = figure.subplots(n_rows, n_columns, squeeze=False)
-        for number, axes in enumerate(grid.flat):
-            if number + 1 >= len(edges):
-                axes.remove()
-                continue
+        panels = panel_grid(figure, len(edges) - 1, n_columns)
+        for number, axes in enumerate(panels):
             low, high = edges[number], edges[number + 1]
             inside = (content.energy_true >= low) & (content.energy_true < high)
             if number + 2 == len(edges):
@@ -61,7 +58,7 @@ def response_figure(content: ReportContent) -> Figure | None:
                 axes.set_ylabel("Density of events")
             if number + n_columns >= len(edges) - 1:
                 axes.set_xlabel(r"Response $E_\mathrm{pred}/E$")
-        legend_on_top(figure, grid.flat[0])
+        legend_on_top(figure, panels[0])
     return figure
 
 
@@ -87,13 +84,9 @@ def predicted_figure(content: ReportContent) -> Figure | None:
     most = max(2.0, *(float(c.max()) for c in counts.values()))
     with figure_style():
         figure = new_figure(0.9 + 2.75 * columns, 0.5 + 2.6 * n_rows)
-        grid = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False)
+        panels = panel_grid(figure, len(known), columns, sharex=True, sharey=True)
         image = None
-        for number, axes in enumerate(grid.flat):
-            if number >= len(known):
-                axes.remove()
-                continue
-            name = list(known)[number]
+        for number, (name, axes) in enumerate(zip(known, panels, strict=True)):
             image = axes.pcolormesh(
                 edges,
                 edges,

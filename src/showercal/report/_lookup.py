@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,12 +53,17 @@ class Curve:
         return Measured(value, float(self.error[number])) if math.isfinite(value) else None
 
 
+def measured(row: Mapping[str, Any]) -> Measured | None:
+    """The number of a row, or None when it is not finite."""
+    value = _number(row["value"])
+    return Measured(value, _number(row["error"])) if math.isfinite(value) else None
+
+
 def overall(content: ReportContent, method: str, metric: str) -> Measured | None:
     """The value over all events, or None when it is not among the rows or not finite."""
     for row in content.rows:
         if row["method"] == method and row["metric"] == metric and row["bin"] is None:
-            value = _number(row["value"])
-            return Measured(value, _number(row["error"])) if math.isfinite(value) else None
+            return measured(row)
     return None
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import functools
-import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 from plotly.offline import get_plotlyjs
 
 from showercal.evaluation import METRICS, Metric
@@ -24,9 +19,10 @@ from showercal.report._distributions import n_not_finite, predicted_figure, resp
 from showercal.report._headline import headline_cards, headline_sentence
 from showercal.report._lookup import curve, overall
 from showercal.report._markdown import write_results_markdown
+from showercal.report._pictures import Drawing, Picture, page_templates, save_pictures
 from showercal.report._rounding import DASH, rounded
 from showercal.report._side_view import side_view_figure
-from showercal.report._style import figure_style, method_styles
+from showercal.report._style import method_styles
 from showercal.report._table import (
     BIN_HEADINGS,
     ERRORS,
@@ -51,18 +47,6 @@ from showercal.report._uncertainty import (
     reliability_figure,
 )
 
-PNG_DPI: Final = 110
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as the page shows it: file name, what one sees, what it means, and the drawing as a data URL."""
-
-    name: str
-    alt: str
-    caption: str
-    source: str
-
 
 def write_report(content: ReportContent, folder: str | Path) -> Path:
     """Write ``report.html``, ``results.md`` and ``figures/*.png, *.svg`` into a folder.
@@ -80,36 +64,14 @@ def write_report(content: ReportContent, folder: str | Path) -> Path:
         DataError: If the display events carry no geometry.
     """
     folder = Path(folder)
-    figures = folder / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    pictures = {}
-    for name, alt, caption, draw in _drawings(content):
-        figure = draw()
-        if figure is None:
-            for suffix in ("png", "svg"):  # of an earlier report, which would now be wrong
-                (figures / f"{name}.{suffix}").unlink(missing_ok=True)
-            continue
-        pictures[name] = Picture(name, alt, caption, save_figure(figure, figures, name))
+    pictures = save_pictures(_drawings(content), folder / "figures")
     page = folder / "report.html"
     page.write_text(_render(content, pictures), encoding="utf-8")
     write_results_markdown(content, folder / "results.md")
     return page
 
 
-def save_figure(figure: Figure, folder: Path, name: str) -> str:
-    """Save as PNG and SVG, and return the SVG as a data URL."""
-    buffer = io.BytesIO()
-    with figure_style():
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once; each format would do it again
-        figure.savefig(folder / f"{name}.png", dpi=PNG_DPI, metadata={"Software": None})
-        figure.savefig(buffer, format="svg", dpi=PNG_DPI, metadata={"Date": None})
-    drawing = buffer.getvalue()
-    (folder / f"{name}.svg").write_bytes(drawing)
-    return "data:image/svg+xml;base64," + base64.b64encode(drawing).decode("ascii")
-
-
-def _drawings(content: ReportContent) -> list[tuple[str, str, str, Callable[[], Figure | None]]]:
+def _drawings(content: ReportContent) -> list[Drawing]:
     reference = content.label(content.reference)
     return [
         (
@@ -255,44 +217,40 @@ def _missing(content: ReportContent) -> str:
 
 
 def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
-    environment = Environment(
-        loader=PackageLoader("showercal.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["typeset"] = lambda text: text.replace("-", "\u2212", 1) if text.startswith("-") else text
     display = None if content.displays is None else display_figure(content.displays)
     options = {
         "displaylogo": False,
         "responsive": True,
         "modeBarButtons": [["orbitRotation", "pan3d", "resetCameraDefault3d", "toImage"]],
     }
-    return environment.get_template("report.html.j2").render(
-        content=content,
-        colours={name: style.colour for name, style in method_styles(content).items()},
-        sentence=headline_sentence(content),
-        cards=headline_cards(content),
-        groups=_grouped(GROUPS, comparison_columns(content)),
-        width_groups=_grouped(WIDTH_GROUPS, uncertainty_columns(content)),
-        without_width=without_width(content),
-        pictures=pictures,
-        bins=_bin_tables(content, BIN_HEADINGS),
-        width_bins=_bin_tables(content, WIDTH_BIN_HEADINGS),
-        transfer=transfer_table(content),
-        transfer_sentences=transfer_sentences(content),
-        metrics=_metric_lines(content),
-        meanings=_metric_texts(content),
-        errors=ERRORS,
-        strict=METRICS["sigma_over_sqrt_e_local"].meaning,
-        display=None
-        if display is None
-        else display.to_html(full_html=False, include_plotlyjs=False, div_id="event-display-3d", config=options),
-        plotly_js=get_plotlyjs() if display is not None else "",
-        configuration=as_yaml(content.configuration),
-        provenance=as_yaml(content.provenance),
-        timings={stage: f"{seconds:,.1f} s" for stage, seconds in content.timings.items()},
+    return (
+        page_templates()
+        .get_template("report.html.j2")
+        .render(
+            content=content,
+            colours={name: style.colour for name, style in method_styles(content).items()},
+            sentence=headline_sentence(content),
+            cards=headline_cards(content),
+            groups=_grouped(GROUPS, comparison_columns(content)),
+            width_groups=_grouped(WIDTH_GROUPS, uncertainty_columns(content)),
+            without_width=without_width(content),
+            pictures=pictures,
+            bins=_bin_tables(content, BIN_HEADINGS),
+            width_bins=_bin_tables(content, WIDTH_BIN_HEADINGS),
+            transfer=transfer_table(content),
+            transfer_sentences=transfer_sentences(content),
+            metrics=_metric_lines(content),
+            meanings=_metric_texts(content),
+            errors=ERRORS,
+            strict=METRICS["sigma_over_sqrt_e_local"].meaning,
+            display=None
+            if display is None
+            else display.to_html(full_html=False, include_plotlyjs=False, div_id="event-display-3d", config=options),
+            plotly_js=get_plotlyjs() if display is not None else "",
+            configuration=as_yaml(content.configuration),
+            provenance=as_yaml(content.provenance),
+            timings={stage: f"{seconds:,.1f} s" for stage, seconds in content.timings.items()},
+        )
     )
 
 

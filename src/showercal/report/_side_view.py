@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from showercal.events import Events
 from showercal.report._shower import display_geometry, display_showers
-from showercal.report._style import GRID_COLOUR, figure_style, new_figure
+from showercal.report._style import GRID_COLOUR, figure_style, new_figure, panel_grid
 
 
 def side_view_figure(events: Events) -> Figure | None:
@@ -43,12 +43,8 @@ def side_view_figure(events: Events) -> Figure | None:
     z_edges = np.append(calorimeter.layer_front(), calorimeter.depth)
     with figure_style():
         figure = new_figure(0.9 + 4.0 * columns, 0.5 + 2.4 * n_rows)
-        grid = figure.subplots(n_rows, columns, sharex=True, sharey=True, squeeze=False)
         drawn = None
-        for number, axes in enumerate(grid.flat):
-            if number >= len(showers):
-                axes.remove()
-                continue
+        for number, axes in enumerate(panel_grid(figure, len(showers), columns, sharex=True, sharey=True)):
             drawn = axes.pcolormesh(
                 z_edges,
                 x_edges,

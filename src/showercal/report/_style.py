@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,6 +100,14 @@ def sparse_minor(value: float, _: float) -> str:
 def new_figure(width: float, height: float) -> Figure:
     """A figure of the object interface, [inch]; pyplot never hears of it."""
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def panel_grid(figure: Figure, n_panels: int, n_columns: int, **shared: Any) -> list[Axes]:
+    """Panels in rows, of which the last may be shorter; ``shared`` goes to Matplotlib's ``subplots``."""
+    grid = figure.subplots(math.ceil(n_panels / n_columns), n_columns, squeeze=False, **shared).ravel()
+    for axes in grid[n_panels:]:
+        axes.remove()
+    return list(grid[:n_panels])
 
 
 def legend_on_top(figure: Figure, axes: Axes, n_columns: int | None = None) -> None:

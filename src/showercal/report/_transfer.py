@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,9 +13,9 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from showercal.evaluation import METRICS
 from showercal.report._content import ReportContent
-from showercal.report._lookup import Measured
+from showercal.report._lookup import Measured, measured
 from showercal.report._rounding import DASH, rounded
-from showercal.report._style import MethodStyle, figure_style, method_styles, new_figure, plain_text
+from showercal.report._style import MethodStyle, figure_style, method_styles, new_figure, panel_grid, plain_text
 from showercal.report._table import Cell
 
 # Where no events are drawn, in decades below the fewest.
@@ -40,8 +40,7 @@ def transfer_of(content: ReportContent, method: str, n_train: int, pretrained: b
     """A number of one fit, or None when it is not among the rows or not finite."""
     for row in content.transfer:
         if (row["method"], row["n_train"], row["pretrained"], row["metric"]) == (method, n_train, pretrained, metric):
-            error = math.nan if row["error"] is None else float(row["error"])
-            return None if row["value"] is None else Measured(float(row["value"]), error)
+            return measured(row)
     return None
 
 
@@ -68,18 +67,16 @@ def transfer_figure(content: ReportContent, suffix: str = "") -> Figure | None:
     reference = plain_text(content.label(content.reference))
     with figure_style():
         figure = new_figure(max(6.4, 4.1 * columns), 0.5 + 3.3 * n_rows)
-        grid = figure.subplots(n_rows, columns, squeeze=False, sharex=True, sharey=True)
-        for number, axes in enumerate(grid.flat):
-            if number >= len(methods):
-                axes.remove()
-                continue
-            for name in (content.reference, methods[number]):
+        to_ratio: Any = (lambda y: y / base.value, lambda y: y * base.value)
+        panels = panel_grid(figure, len(methods), columns, sharex=True, sharey=True)
+        for number, (method, axes) in enumerate(zip(methods, panels, strict=True)):
+            for name in (content.reference, method):
                 _draw(content, axes, name, styles[name], suffix, base.value)
-            axes.set_title(plain_text(content.label(methods[number])), loc="left", fontsize=11.5)
+            axes.set_title(plain_text(content.label(method)), loc="left", fontsize=11.5)
             if number % columns == 0:
                 axes.set_ylabel(r"$\sigma/\sqrt{E}$  [$\sqrt{\mathrm{GeV}}$]")
             _count_axis(axes, counts, labelled=number + columns >= len(methods))
-            right = axes.secondary_yaxis("right", functions=(lambda y: y / base.value, lambda y: y * base.value))
+            right = axes.secondary_yaxis("right", functions=to_ratio)
             axes.tick_params(right=False, which="both")
             if number % columns == columns - 1 or number == len(methods) - 1:
                 right.set_ylabel("Ratio to " + reference)

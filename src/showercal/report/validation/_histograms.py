@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from showercal.report._style import figure_style, legend_on_top, new_figure, plain_text
+from showercal.report._style import figure_style, legend_on_top, new_figure, panel_grid, plain_text
 from showercal.report.validation._content import ValidationContent
 from showercal.report.validation._panels import (
     REFERENCE,
@@ -126,19 +126,17 @@ def worst_figure(content: ValidationContent) -> Figure:
     with figure_style():
         n_rows = math.ceil(len(names) / columns)
         figure = new_figure(3.2 * columns + 0.4, 2.8 * n_rows + 0.5)
-        grid = figure.subplots(n_rows, columns, squeeze=False)
-        for axes in grid.ravel()[len(names) :]:
-            axes.remove()
-        for name, axes in zip(names, grid.ravel(), strict=False):
+        panels = panel_grid(figure, len(names), columns)
+        for name, axes in zip(names, panels, strict=True):
             _histograms(content, [axes], [one.shapes.column(name) for one in _both(content)])
             axes.set_xlabel(shape_label(name), fontsize=10)
             axes.set_ylabel("")
             axes.tick_params(labelsize=9)
             text = f"AUC alone {content.test.single_auc[name]:.3f}"
             axes.set_title(text, fontsize=10, loc="right", pad=4)
-        for axes in grid[:, 0]:
+        for axes in panels[::columns]:
             axes.set_ylabel("Share of events", fontsize=10)
-        legend_on_top(figure, grid[0, 0])
+        legend_on_top(figure, panels[0])
     return figure
 
 

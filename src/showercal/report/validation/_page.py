@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from showercal.evaluation import METRICS
 from showercal.report._headline import Card
-from showercal.report._page import Picture, as_yaml, save_figure
+from showercal.report._page import as_yaml
+from showercal.report._pictures import Drawing, Picture, page_templates, save_pictures
 from showercal.report._rounding import rounded
 from showercal.report.validation._bounds import bound_lines, bound_summaries
 from showercal.report.validation._content import ValidationContent
@@ -33,16 +31,7 @@ def write_validation(content: ValidationContent, folder: str | Path) -> Path:
         The path of the page, which loads nothing from anywhere.
     """
     folder = Path(folder)
-    figures = folder / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    pictures = {}
-    for name, alt, caption, draw in _drawings(content):
-        figure = draw()
-        if figure is None:
-            for suffix in ("png", "svg"):  # of an earlier page, which would now be wrong
-                (figures / f"{name}.{suffix}").unlink(missing_ok=True)
-            continue
-        pictures[name] = Picture(name, alt, caption, save_figure(figure, figures, name))
+    pictures = save_pictures(_drawings(content), folder / "figures")
     page = folder / "report.html"
     page.write_text(_render(content, pictures), encoding="utf-8")
     (folder / "results.md").write_text(validation_markdown(content), encoding="utf-8")
@@ -76,7 +65,7 @@ def validation_markdown(content: ValidationContent) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _drawings(content: ValidationContent) -> Iterator[tuple[str, str, str, Callable[[], Figure | None]]]:
+def _drawings(content: ValidationContent) -> Iterator[Drawing]:
     band = " The band is the bound." if content.verdicts else ""
     yield (
         "visible",
@@ -174,28 +163,24 @@ def _drawings(content: ValidationContent) -> Iterator[tuple[str, str, str, Calla
 
 
 def _render(content: ValidationContent, pictures: dict[str, Picture]) -> str:
-    environment = Environment(
-        loader=PackageLoader("showercal.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["typeset"] = lambda text: text.replace("-", "\u2212", 1) if text.startswith("-") else text
     present = {one.metric for one in content.compared} | {"two_sample_auc"}
-    return environment.get_template("validation.html.j2").render(
-        content=content,
-        title=_title(content),
-        description=_description(content),
-        sentence=_sentence(content),
-        cards=_cards(content),
-        summary=bound_summaries(content),
-        lines=bound_lines(content),
-        pictures=pictures,
-        auc_text=_auc_text(content),
-        meanings=[metric for name, metric in METRICS.items() if name in present],
-        provenance={name: as_yaml(data) for name, data in content.provenance.items()},
-        timings={stage: f"{seconds:,.1f} s" for stage, seconds in content.timings.items()},
+    return (
+        page_templates()
+        .get_template("validation.html.j2")
+        .render(
+            content=content,
+            title=_title(content),
+            description=_description(content),
+            sentence=_sentence(content),
+            cards=_cards(content),
+            summary=bound_summaries(content),
+            lines=bound_lines(content),
+            pictures=pictures,
+            auc_text=_auc_text(content),
+            meanings=[metric for name, metric in METRICS.items() if name in present],
+            provenance={name: as_yaml(data) for name, data in content.provenance.items()},
+            timings={stage: f"{seconds:,.1f} s" for stage, seconds in content.timings.items()},
+        )
     )
 
 
