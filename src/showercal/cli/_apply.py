@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from showercal.cli._interrupted import interrupted
 from showercal.defaults import DEFAULT_BATCH, DEFAULT_CHUNK
 
 
@@ -42,11 +43,7 @@ def apply(
         done = apply_model(opened, source, out, chunk=chunk, overwrite=overwrite, progress=not quiet, say=_say)
     except KeyboardInterrupt:
         kept = partial_path(out)
-        if kept.exists():
-            _say(f"Interrupted. Finished parts are kept in {kept}; the same command goes on from there.")
-        else:
-            _say("Interrupted. Nothing was written.")
-        raise typer.Exit(130) from None
+        raise interrupted(kept if kept.exists() else None) from None
     selected = "" if source.n_events is not None else f" of {source.provenance['n_events']:,}, as the mapping selects,"
     low, high = opened.info.energy_range
     typer.echo(f"{done.n_events:,} events{selected} -> {done.path}")

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from showercal.cli._interrupted import interrupted
+
 _PER_LAYER = "One number, or one per layer with commas between."
 
 
@@ -82,8 +84,7 @@ def digitise(
             progress=not quiet,
         )
     except KeyboardInterrupt:
-        typer.echo(f"Interrupted. Finished parts are kept in {out}; the same command goes on from there.", err=True)
-        raise typer.Exit(130) from None
+        raise interrupted(out) from None
     typer.echo(f"{sample.n_events} digitised events -> {out}")
 
 

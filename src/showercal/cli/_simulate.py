@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from showercal.cli._interrupted import interrupted
+
 if TYPE_CHECKING:
     from showercal import simulation
     from showercal.detectors import BoxCalorimeter
@@ -147,8 +149,7 @@ def simulate(
             progress=not quiet,
         )
     except KeyboardInterrupt:
-        typer.echo(f"Interrupted. Finished parts are kept in {out}; the same command goes on from there.", err=True)
-        raise typer.Exit(130) from None
+        raise interrupted(out) from None
     typer.echo(f"{sample.n_events} events of {source.title} in {calorimeter.name} -> {out}")
 
 
