@@ -20,7 +20,7 @@ from showercal.simulation.fast._records import new_record
 from showercal.simulation.fast._replay import LIBRARY
 
 _MOST_KEPT: Final = 2
-_KEPT: Final[dict[tuple[str, FastOptions, bool, bool], World]] = {}
+_KEPT: Final[dict[tuple[str, FastOptions, bool], World]] = {}
 _LOCK: Final = threading.Lock()
 
 
@@ -32,7 +32,10 @@ def build_world(
     has_muons: bool = False,
     has_hadrons: bool = False,
 ) -> World:
-    """Geometry, tables and library of a calorimeter; the last ones are kept, for a library takes seconds to make.
+    """Geometry, tables and library of a calorimeter.
+
+    The last ones are kept, for a library takes seconds to make: it is the same for whatever particles come, but where
+    muons have frozen showers.
 
     Args:
         calorimeter: Where the showers will be.
@@ -41,20 +44,23 @@ def build_world(
         has_muons: Whether muons come, whose showers in a block are worth frozen ones.
         has_hadrons: Whether hadrons come.
     """
-    key = (calorimeter.fingerprint, options, has_muons, has_hadrons)
+    use_frozen = has_muons and options.uses_frozen_showers(calorimeter) and suits_frozen(calorimeter)
+    key = (calorimeter.fingerprint, options, use_frozen)
     with _LOCK:
         if key not in _KEPT:
             while len(_KEPT) >= _MOST_KEPT:
                 del _KEPT[next(iter(_KEPT))]
-            world = _make_world(calorimeter, options, threads, has_muons=has_muons)
-            if has_hadrons:
-                materials = [calorimeter.material(name) for name in materials_of(calorimeter)]
-                world = world._replace(hadrons=build_hadrons(materials, cut=options.cut))
-            _KEPT[key] = world
-        return _KEPT[key]
+            _KEPT[key] = _make_world(calorimeter, options, threads, use_frozen=use_frozen)
+        world = _KEPT[key]
+        if not has_hadrons:
+            return world._replace(hadrons=None)
+        if world.hadrons is None:
+            materials = [calorimeter.material(name) for name in materials_of(calorimeter)]
+            world = _KEPT[key] = world._replace(hadrons=build_hadrons(materials, cut=options.cut))
+        return world
 
 
-def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int, *, has_muons: bool) -> World:
+def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int, *, use_frozen: bool) -> World:
     names = materials_of(calorimeter)
     materials = [calorimeter.material(name) for name in names]
     active = {layer.active for layer in calorimeter.layers}
@@ -68,7 +74,7 @@ def _make_world(calorimeter: BoxCalorimeter, options: FastOptions, threads: int,
         build_muon_tables(materials, em.electron_cut, nuclear=options.muon_nuclear),
         new_record(FROZEN),
     )
-    if has_muons and options.uses_frozen_showers(calorimeter) and suits_frozen(calorimeter):
+    if use_frozen:
         return world._replace(frozen=build_frozen(calorimeter, world, simulate_block, threads))
     if options.showers == "particles" and any(layer.absorber is not None for layer in calorimeter.layers):
         world = world._replace(library=build_library(calorimeter, world, threads))
