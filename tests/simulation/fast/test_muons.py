@@ -12,8 +12,10 @@ from showercal.simulation import ParticleGun, parse_spectrum
 from showercal.simulation._backend import Chunk, ShowerTask
 from showercal.simulation.fast._backend import FastShooter, _pieces
 from showercal.simulation.fast._cells import ABSORBER, ACTIVE, LEAK_BACK
+from showercal.simulation.fast._constants import PION_MASS
 from showercal.simulation.fast._frozen import suits_frozen
 from showercal.simulation.fast._options import FastOptions
+from showercal.simulation.fast._stack import PION_PLUS
 
 
 def shoot(calorimeter, particle, energy, n_events, seed=1, **options):
@@ -73,6 +75,15 @@ def test_the_seed_decides():
     assert np.array_equal(first.cell, again.cell)
     assert np.array_equal(first.energy, again.energy)
     assert not np.array_equal(first.sums, shoot(detector("pbwo4-block"), "mu-", "500", 3, seed=5).sums)
+
+
+def test_the_pions_of_nuclear_interactions_are_followed():
+    """They are too rare to be waited for: here is one as a muon of 5 TeV would leave it, and its energy is not lost."""
+    task = ShowerTask(detector("toy-sandwich"), ParticleGun("mu-", parse_spectrum("5000")), 1)
+    pion = np.array([[PION_PLUS, 3000.0, 0.0, 0.0, 50.0, 0.0, 0.0, 1.0, 0.0]])
+    offsets, seeds = np.array([0, 1]), np.array([1], np.uint64)
+    sums = FastShooter(task, FastOptions(muon_nuclear=True))(pion, offsets, seeds).sums
+    assert sums.sum() == pytest.approx(3000 + PION_MASS, abs=5)  # a pair or two of electrons more or less
 
 
 def test_frozen_showers_suit_blocks_of_large_cells():

@@ -99,7 +99,9 @@ class FastShooter:
     def __init__(self, task: ShowerTask, options: FastOptions, threads: int = 1) -> None:
         self.counts_tracks = options.counts_tracks(task.calorimeter)
         has_muons = not {"mu-", "mu+"}.isdisjoint(task.source.particles)
-        has_hadrons = any(PARTICLES.index(name) > MUON_PLUS for name in task.source.particles)
+        # muons make pions where they interact with nuclei
+        makes_pions = has_muons and options.muon_nuclear
+        has_hadrons = makes_pions or any(PARTICLES.index(name) > MUON_PLUS for name in task.source.particles)
         self._world: World = build_world(
             task.calorimeter, options, threads, has_muons=has_muons, has_hadrons=has_hadrons
         )
