@@ -59,7 +59,6 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
         J. M. Fernandez-Varea et al., Nucl. Instrum. Meth. B 73 (1993) 447 (random hinge, PENELOPE).
     """
     charge = -1.0 if kind == ELECTRON else 1.0
-    strength = math.sqrt(medium.field[0] ** 2 + medium.field[1] ** 2 + medium.field[2] ** 2)
     free_paths = exponential(rng)
     while True:
         material = medium.material[slab]
@@ -78,9 +77,9 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
         rate = electron_value(em, kind, material, k, f, RATE)
         scatter = electron_value(em, kind, material, k, f, SCATTER)
         length = min(_LOSS_PER_STEP * energy / loss, _TURN_PER_STEP / scatter)
-        if medium.has_field:
+        if medium.field_strength > 0.0:
             momentum = math.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
-            length = min(length, _BEND_PER_STEP * momentum / (CURVATURE * strength))
+            length = min(length, _BEND_PER_STEP * momentum / (CURVATURE * medium.field_strength))
         is_hard = free_paths < rate * length
         if is_hard:
             length = free_paths / rate
@@ -90,7 +89,7 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
             if distance + _BEYOND < length:
                 length, is_hard = distance + _BEYOND, False
         # a step that hardly turns needs no hinge
-        turns = medium.has_field != 0 or length * scatter > _HARDLY
+        turns = medium.field_strength > 0.0 or length * scatter > _HARDLY
         hinge = (1.0 - em.displacement * uniform(rng)) * length if turns else length
         done, step = 0.0, 2
         for part in range(2):
@@ -119,7 +118,7 @@ def transport_electron(  # noqa: PLR0912, PLR0915 (one loop: Numba copies what a
                 cosine = _deflection(rng, length * scatter, hardness, most)
                 c, s = azimuth(rng)
                 ux, uy, uz = turn(ux, uy, uz, cosine, c, s)
-                if medium.has_field:
+                if medium.field_strength > 0.0:
                     momentum = math.sqrt(energy * (energy + 2.0 * ELECTRON_MASS))
                     ux, uy, uz = bend(medium.field, ux, uy, uz, charge, momentum, length)
                 if not turns:

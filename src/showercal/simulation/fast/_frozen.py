@@ -36,7 +36,10 @@ from showercal.simulation.fast._stack import ELECTRON, PHOTON, POSITRON, new_sta
 LOWEST: Final = 1.5  # kinetic energies of the library, [MeV]
 HIGHEST: Final = 900.0
 _MOST_SHOWERS: Final = 2000.0  # begin per e-fold of the energy ...
-_ENERGY_PER_FOLD: Final = 300_000.0  # ... as long as their energy is not above this, [MeV]
+_ENERGY_PER_FOLD: Final = 300_000.0  # ... as long as their energy is not above this, [MeV]: up to ...
+_KINK: Final = _ENERGY_PER_FOLD / _MOST_SHOWERS  # ... here; beyond, they become fewer as their energy rises
+_AT_KINK: Final = _MOST_SHOWERS * math.log(_KINK / LOWEST)  # showers of a kind up to there, ...
+_N_SHOWERS: Final = int(_AT_KINK + _MOST_SHOWERS * (1.0 - _KINK / HIGHEST))  # ... and of all energies
 _NEIGHBOURS: Final = 24  # a shower is drawn from so many that are nearest in energy
 _N_KINDS: Final = 3  # electron, positron, photon: the first of the stack
 _ALIKE: Final = 20.0  # [MeV]; above, positrons shower as electrons that bend the other way
@@ -47,16 +50,13 @@ _BEHIND, _AHEAD, _ASIDE = 3.0, 22.0, 6.0  # room about the start: back and ahead
 _SHOWERS_PER_CALL: Final = 500
 _MOST_THREADS: Final = 2  # each needs half a gigabyte
 _SEED: Final = 20261128
-_MAX_SHOWERS: Final = 1 << 15
 _MAX_HITS: Final = 1 << 23
 
 FROZEN: Final = np.dtype(
     [
         ("is_on", np.int8),
-        ("count", np.int64),  # showers of electrons and of photons, by rising energy; positrons end at _ALIKE
-        ("per_fold", np.float64),  # showers of a kind per e-fold of the energy, ...
-        ("kink", np.float64),  # ... up to here, [MeV]; above, they become fewer as their energy rises
-        ("hits", np.int64, (_N_KINDS, _MAX_SHOWERS + 1)),  # the first hit of each shower
+        # the first hit of each shower, by kind and rising energy; positrons end at _ALIKE
+        ("hits", np.int64, (_N_KINDS, _N_SHOWERS + 1)),
         ("hit", np.float32, (_MAX_HITS, 4)),  # across [mm], along the direction [mm], share of the energy
         ("field_x", np.float64),  # direction of a field across the axis, 0 where there is none
         ("field_y", np.float64),
@@ -97,18 +97,18 @@ def build_frozen(calorimeter: BoxCalorimeter, world: Any, simulate: Callable[...
     medium = build_medium(block)
     medium.stop_range = world.medium.stop_range
     world = world._replace(medium=medium)
-    energies = _library_energies(frozen)
+    start = _BEHIND * block.material(block.layers[0].active).radiation_length
+    size = block.cell_x, block.cell_y, block.layers[0].active_thickness
+    energies = _library_energies()
     rng = np.random.default_rng(_SEED)
     jobs = []
     for kind in range(_N_KINDS):
-        n = int(_showers_below(frozen, _ALIKE)) + _NEIGHBOURS if kind == POSITRON else len(energies)
+        n = int(_showers_below(_ALIKE)) + _NEIGHBOURS if kind == POSITRON else len(energies)
         for first in range(0, n, _SHOWERS_PER_CALL):
             energy = energies[first : min(first + _SHOWERS_PER_CALL, n)]
             # from anywhere in a cell, so that the middles of the cells about it have no pattern
             particles = np.zeros((len(energy), 9))
             particles[:, 0], particles[:, 1], particles[:, 7] = kind, energy, 1.0
-            start = _BEHIND * block.material(block.layers[0].active).radiation_length
-            size = block.cell_x, block.cell_y, block.layers[0].active_thickness
             particles[:, 2:5] = rng.uniform(-0.5, 0.5, (len(energy), 3)) * size + (0.0, 0.0, start)
             jobs.append((kind, first, particles, rng.integers(1 << 63, size=len(energy), dtype=np.uint64)))
     space = threading.local()
@@ -140,25 +140,20 @@ def build_frozen(calorimeter: BoxCalorimeter, world: Any, simulate: Callable[...
     return frozen
 
 
-def _library_energies(frozen: Any) -> NDArray[np.float64]:
-    """Energies of the showers, rising; tells the library how many there are up to an energy."""
-    kink = _ENERGY_PER_FOLD / _MOST_SHOWERS
-    frozen.kink, frozen.per_fold = kink, _MOST_SHOWERS
-    frozen.count = int(_showers_below(frozen, HIGHEST))
-    number = np.arange(frozen.count) + 0.5
-    at_kink = _showers_below(frozen, kink)
+def _library_energies() -> NDArray[np.float64]:
+    """Energies of the showers of a kind, rising: `_showers_below` turned round, shape (_N_SHOWERS,)."""
+    number = np.arange(_N_SHOWERS) + 0.5
     below = LOWEST * np.exp(number / _MOST_SHOWERS)
-    above = kink / np.maximum(1.0 - (number - at_kink) / _MOST_SHOWERS, kink / HIGHEST)
-    return np.where(number < at_kink, below, above)
+    above = _KINK / np.maximum(1.0 - (number - _AT_KINK) / _MOST_SHOWERS, _KINK / HIGHEST)
+    return np.asarray(np.where(number < _AT_KINK, below, above))
 
 
 @compiled
-def _showers_below(frozen, energy):
+def _showers_below(energy):
     """How many showers of a kind have less energy: as many per e-fold up to the kink, then with the same energy."""
-    count = math.log(min(energy, frozen.kink) / LOWEST)
-    if energy > frozen.kink:
-        count += 1.0 - frozen.kink / energy
-    return frozen.per_fold * count
+    if energy < _KINK:
+        return _MOST_SHOWERS * math.log(energy / LOWEST)
+    return _AT_KINK + _MOST_SHOWERS * (1.0 - _KINK / energy)
 
 
 @compiled
@@ -184,8 +179,8 @@ def replay_frozen(medium, frozen, cells, rng, kind, energy, x, y, z, ux, uy, uz,
     It is one of those of nearly the same energy, whose deposits are scaled.
     """
     scale = _available(kind, energy)
-    shower = int(_showers_below(frozen, energy) + _NEIGHBOURS * (uniform(rng) - 0.5))
-    shower = min(max(shower, 0), frozen.count - 1)
+    shower = int(_showers_below(energy) + _NEIGHBOURS * (uniform(rng) - 0.5))
+    shower = min(max(shower, 0), _N_SHOWERS - 1)
     # x and y of the library, turned as +z turns into the direction by the shortest way
     if uz > -0.999:
         p, q = ux / (1.0 + uz), uy / (1.0 + uz)

@@ -175,7 +175,7 @@ def _transport_charged(  # noqa: PLR0912, PLR0915 (one loop, as for electrons)
             stop(medium, hadrons, cells, stack, rng, slab, kind, x, y, z, time)
             return
         ux, uy, uz = _deflect(rng, ux, uy, uz, width)
-        if medium.has_field:
+        if medium.field_strength > 0.0:
             ux, uy, uz = bend(medium.field, ux, uy, uz, charge, momentum, step)
         if crosses:
             if leave(medium, cells, slab, wall, kinetic + FREE_MASS[kind]):

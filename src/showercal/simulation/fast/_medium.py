@@ -52,7 +52,7 @@ MEDIUM: Final = np.dtype(
         ("n_x", np.int64),
         ("n_y", np.int64),
         ("field", np.float64, 3),
-        ("has_field", np.int8),
+        ("field_strength", np.float64),
         ("stop_range", np.float64),  # electrons in active material stop where their range is below this
         ("reject_below", np.float64),  # electrons in absorbers below this stop when they cannot reach active material
         ("birks", np.float64),  # k_B, [mm/MeV]
@@ -116,7 +116,7 @@ def build_medium(calorimeter: BoxCalorimeter, *, birks: float = 0.0, time_cut: f
     medium.cell_x, medium.cell_y = calorimeter.cell_x, calorimeter.cell_y
     medium.n_x, medium.n_y = calorimeter.n_x, calorimeter.n_y
     medium.field[:] = calorimeter.magnetic_field
-    medium.has_field = any(calorimeter.magnetic_field)
+    medium.field_strength = math.hypot(*calorimeter.magnetic_field)
     medium.stop_range = _STOP_SHARE * min(
         calorimeter.cell_x, calorimeter.cell_y, *(one.active_thickness for one in calorimeter.layers)
     )

@@ -50,7 +50,6 @@ def transport_muon(  # noqa: PLR0915 (one loop, like that of electrons)
     """
     medium, ionisation, muons = world.medium, world.ionisation, world.muons
     charge = 1.0 if kind == MUON_PLUS else -1.0
-    strength = math.sqrt(medium.field[0] ** 2 + medium.field[1] ** 2 + medium.field[2] ** 2)
     free_paths = exponential(rng)
     depth = 0.0  # path so far, in X0
     while energy > _STOPPED:
@@ -63,13 +62,13 @@ def transport_muon(  # noqa: PLR0915 (one loop, like that of electrons)
         loss += muons.soft[material, k] + f * (muons.soft[material, k + 1] - muons.soft[material, k])
         rate = _rate(muons, material, k, f, N_PROCESSES - 1)
         length = _LOSS_PER_STEP * energy / loss
-        if medium.has_field:
-            length = min(length, _TURN_PER_STEP * momentum / (CURVATURE * strength))
+        if medium.field_strength > 0.0:
+            length = min(length, _TURN_PER_STEP * momentum / (CURVATURE * medium.field_strength))
         is_hard = free_paths < rate * length
         if is_hard:
             length = free_paths / rate
         vx, vy, vz = ux, uy, uz
-        if medium.has_field:
+        if medium.field_strength > 0.0:
             # the chord of an arc points where the track points in its middle
             distance, wall = wall_distance(medium, slab, x, y, z, ux, uy, uz)
             middle = 0.5 * min(length, distance)
@@ -82,7 +81,7 @@ def transport_muon(  # noqa: PLR0915 (one loop, like that of electrons)
         lost = min(sample_straggling(rng, ionisation, material, MUON_MASS, energy, cut, length, lost), energy)
         x1, y1, z1 = x + length * ux, y + length * uy, z + length * uz
         deposit(medium, cells, slab, x, y, z, x1, y1, z1, lost, track, time)
-        if medium.has_field:
+        if medium.field_strength > 0.0:
             ux, uy, uz = bend(medium.field, vx, vy, vz, charge, momentum, length)
         x, y, z = x1, y1, z1
         after = depth + length * ionisation.inverse_x0[material]
