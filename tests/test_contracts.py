@@ -62,6 +62,19 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "loss": {"kind": "boundary", "low": 0, "high": 10, "train_width": True},
         "training": {"epochs": 2, "batch_size": 50, "averaging": 0.9},
     },
+    "depth_net-normal": {
+        "kind": "network",
+        "network": {
+            "name": "depth_net",
+            "profile": "profile",
+            "channels": 8,
+            "n_blocks": 1,
+            "head": {"kind": "normal"},
+        },
+        "features": {"profile": {"kind": "track_profiles", "impact": None}, **SUMS},
+        "loss": {"kind": "nll"},
+        "training": {"epochs": 2, "batch_size": 50},
+    },
     **{
         f"fcn-{head['kind']}": {
             "kind": "network",

@@ -11,6 +11,7 @@ from showercal.features._config import (
     Neighbourhoods,
     Points,
     Table,
+    TrackProfiles,
     Voxels,
 )
 from showercal.features._extractor import FeatureExtractor, same_detector
@@ -31,12 +32,21 @@ from showercal.features._shower_shapes import (
 )
 from showercal.features._sums import layer_sums
 from showercal.features._symmetry import GridAugmentation
+from showercal.features._track_profiles import (
+    TRACK_RINGS,
+    TRACK_THRESHOLDS,
+    profile_names,
+    track_profiles,
+    track_profiles_of_fields,
+)
 
 __all__ = [
     "CELL_EDGES",
     "LIT_THRESHOLDS",
     "MUON_FEATURES",
     "MUON_THRESHOLDS",
+    "TRACK_RINGS",
+    "TRACK_THRESHOLDS",
     "Columns",
     "DenseColumn",
     "FeatureConfig",
@@ -58,6 +68,7 @@ __all__ = [
     "ShowerProfiles",
     "ShowerShapes",
     "Table",
+    "TrackProfiles",
     "Voxels",
     "fields_of",
     "first_leaking_layer",
@@ -67,10 +78,13 @@ __all__ = [
     "muon_features",
     "neighbourhoods",
     "observe",
+    "profile_names",
     "ring_edges",
     "same_detector",
     "shower_hits",
     "shower_profiles",
     "shower_shapes",
     "start_thresholds",
+    "track_profiles",
+    "track_profiles_of_fields",
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from showercal.features._muon_features import MUON_THRESHOLDS, check_muon_options
+from showercal.features._track_profiles import TRACK_RINGS, TRACK_THRESHOLDS, check_profile_options
 
 
 class _Input(BaseModel):
@@ -96,6 +97,33 @@ class MuonFeatures(_Input):
         return self
 
 
+class TrackProfiles(_Input):
+    """What lies around a straight track in each layer: energies by distance, numbers of cells, moments: (B, L, C).
+
+    Args:
+        energy: Field of the energies of cells.
+        impact: Fields of x and y where the particle enters; None to find the track from the cells.
+        rings: Distances from the track that part the rings, [mm].
+        thresholds: Energies above which cells are counted, [GeV].
+    """
+
+    kind: Literal["track_profiles"] = "track_profiles"
+    energy: str = "cells.energy"
+    impact: tuple[str, str] | None = ("impact_x", "impact_y")
+    rings: tuple[float, ...] = TRACK_RINGS
+    thresholds: tuple[float, ...] = TRACK_THRESHOLDS
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Fields that they are made from."""
+        return (self.energy, *(self.impact or ()))
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        check_profile_options(self.rings, self.thresholds)
+        return self
+
+
 class Table(_Input):
     """Scalars of the event (moments, global features): (B, F).
 
@@ -119,7 +147,7 @@ class Images(_Input):
 
 
 InputConfig = Annotated[
-    Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy | MuonFeatures | Table | Images,
+    Voxels | Points | Neighbourhoods | LayerSums | LinearEnergy | MuonFeatures | TrackProfiles | Table | Images,
     Field(discriminator="kind"),
 ]
 FeatureConfig = dict[str, InputConfig]

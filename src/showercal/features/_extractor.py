@@ -25,6 +25,7 @@ from showercal.features._config import (
     Neighbourhoods,
     Points,
     Table,
+    TrackProfiles,
     Voxels,
     uses_cells,
 )
@@ -32,6 +33,7 @@ from showercal.features._linear_energy import fit_linear_energy, linear_energy
 from showercal.features._muon_features import muon_features
 from showercal.features._neighbours import neighbourhoods
 from showercal.features._sums import layer_sums
+from showercal.features._track_profiles import track_profiles
 
 # Cells, with their rim, of the grids of all events whose neighbourhoods are made at a time: 64 MB.
 _CELLS_AT_A_TIME: Final = 16_000_000
@@ -41,8 +43,8 @@ class FeatureExtractor:
     """Turns events into named columns of tensors, and gathered columns into what a model's forward takes.
 
     Voxels are divided by the standard deviation of the lit cells (zero must stay zero); tables, images, points and
-    neighbourhoods are standardised per feature; a linear energy stays in GeV. All is learnt from the events given to
-    ``fit``.
+    neighbourhoods are standardised per feature, profiles over all layers together; a linear energy stays in GeV. All is
+    learnt from the events given to ``fit``.
 
     Args:
         config: Input name -> its options.
@@ -81,6 +83,8 @@ class FeatureExtractor:
             self._learn(name, train)
             raw = self._raw(train, name)
             values = raw.values.double()
+            if isinstance(spec, TrackProfiles):  # a feature means the same in each layer
+                values = values.flatten(0, 1)
             shift = torch.zeros(values.shape[1:], dtype=torch.float64)
             scale = torch.ones(values.shape[1:], dtype=torch.float64)
             if len(values) > 1 and not isinstance(spec, LinearEnergy):
@@ -125,14 +129,14 @@ class FeatureExtractor:
         return result
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each input: (F, L, X, Y) for voxels, (L, F) for the hits of points, (F,) or that of the image."""
+        """Shape of each input: (F, L, X, Y) for voxels, (L, F) for hits and profiles, (F,) or that of the image."""
         check_fitted(self, "scale_")
         shapes: dict[str, tuple[int, ...]] = {}
         for name, spec in self.config.items():
             own = tuple(self.scale_[name].shape)
             if isinstance(spec, Voxels):
                 shapes[name] = (*own, *self._calorimeter().shape)
-            elif isinstance(spec, Points | Neighbourhoods):
+            elif isinstance(spec, Points | Neighbourhoods | TrackProfiles):
                 shapes[name] = (self._calorimeter().n_layers, *own)
             else:
                 shapes[name] = own
@@ -198,9 +202,9 @@ class FeatureExtractor:
         if isinstance(spec, LinearEnergy):
             sums = self._layer_sums(events, spec.values)
             return DenseColumn(linear_energy(torch.from_numpy(sums), self.learned_[name]))
-        if isinstance(spec, MuonFeatures):
-            rows = muon_features(events, spec.names, energy=spec.energy, impact=spec.impact, thresholds=spec.thresholds)
-            return DenseColumn(torch.from_numpy(rows))
+        if isinstance(spec, MuonFeatures | TrackProfiles):
+            make = muon_features if isinstance(spec, MuonFeatures) else track_profiles
+            return DenseColumn(torch.from_numpy(make(events, **spec.model_dump(exclude={"kind"}))))
         if isinstance(spec, Table):
             return DenseColumn(torch.from_numpy(np.stack([events.scalar(f) for f in spec.values], axis=1)))
         assert isinstance(spec, Images)

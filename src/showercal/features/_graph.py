@@ -19,6 +19,7 @@ from showercal.features._config import (
     MuonFeatures,
     Neighbourhoods,
     Points,
+    TrackProfiles,
     Voxels,
     uses_cells,
 )
@@ -26,6 +27,7 @@ from showercal.features._extractor import FeatureExtractor
 from showercal.features._flat import Fields, checked_cell, event_of_hit, layer_of_hit, layer_sums_of_fields
 from showercal.features._linear_energy import linear_energy
 from showercal.features._neighbours import neighbourhoods
+from showercal.features._track_profiles import track_profiles_of_fields
 
 
 class FeatureGraph(nn.Module):
@@ -84,9 +86,11 @@ class FeatureGraph(nn.Module):
             if isinstance(spec, LinearEnergy):
                 return linear_energy(torch.cat(sums, 1), self.get_buffer(f"learned_{name}"))
             return torch.cat([part for one in sums for part in (one, one.sum(1, keepdim=True))], 1)
-        if isinstance(spec, Images):
-            return fields[spec.values[0]]
-        values = torch.stack([fields[field] for field in spec.values], 1)
+        if isinstance(spec, TrackProfiles):
+            options = spec.model_dump(exclude={"kind"})
+            return track_profiles_of_fields(fields, self._detector(), **options)
+        many = not isinstance(spec, Images)
+        values = torch.stack([fields[field] for field in spec.values], 1) if many else fields[spec.values[0]]
         if isinstance(spec, Points):
             return torch.cat([values, self.get_buffer(f"place_{name}")[self._cell(fields)]], 1)
         return values

@@ -1,4 +1,4 @@
-"""The published networks of the sandwich calorimeter, for grids of any size."""
+"""The networks of the sandwich calorimeter, for grids of any size, and the list of all networks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from showercal.errors import RecipeError
+from showercal.models._dense import Shapes, dense_layers, initialise
+from showercal.models._depth_net import DepthNet, DepthNetConfig
 from showercal.models._distribution import EnergyDistribution
 from showercal.models._heads import Frame, Head, HeadConfig, PointHeadConfig, build_head
 from showercal.models._lit_layers import convolution_pair
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 class DenseNetConfig(BaseModel):
@@ -64,7 +64,7 @@ class DeepSetsConfig(BaseModel):
     head: HeadConfig = PointHeadConfig()
 
 
-NetworkConfig = Annotated[DenseNetConfig | ConvNetConfig | DeepSetsConfig, Field(discriminator="name")]
+NetworkConfig = Annotated[DenseNetConfig | ConvNetConfig | DeepSetsConfig | DepthNetConfig, Field(discriminator="name")]
 
 
 class DenseNet(nn.Module):
@@ -222,30 +222,11 @@ def valid_convolution(grid: Tensor, convolution: nn.Conv3d) -> Tensor:
     return total.view(B, n_z, n_x, n_y, out) + convolution.bias
 
 
-def dense_layers(
-    n_inputs: int, widths: tuple[int, ...], n_outputs: int, activation: type[nn.Module] = nn.ReLU
-) -> nn.Sequential:
-    """Linear layers with an activation between them; the last one is linear."""
-    layers: list[nn.Module] = []
-    for width in widths:
-        layers += [nn.Linear(n_inputs, width), activation()]
-        n_inputs = width
-    stack = nn.Sequential(*layers, nn.Linear(n_inputs, n_outputs))
-    initialise(stack)
-    return stack
-
-
-def initialise(module: nn.Module) -> None:
-    """Glorot-uniform weights and zero biases, as in the published networks (the default of Keras)."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv3d):
-            nn.init.xavier_uniform_(layer.weight)
-            assert layer.bias is not None
-            nn.init.zeros_(layer.bias)
-
-
 def build_network(
-    config: DenseNetConfig | ConvNetConfig | DeepSetsConfig, shapes: Shapes, energy_mean: float, energy_std: float
+    config: DenseNetConfig | ConvNetConfig | DeepSetsConfig | DepthNetConfig,
+    shapes: Shapes,
+    energy_mean: float,
+    energy_std: float,
 ) -> nn.Module:
     """The network of a configuration, for inputs of the given shapes and a target of the given scale."""
     head = build_head(config.head, energy_mean, energy_std)
@@ -253,4 +234,6 @@ def build_network(
         return DenseNet(shapes, config.widths, head)
     if isinstance(config, DeepSetsConfig):
         return DeepSets(shapes, config.hits, config.start, config.hit_widths, config.widths, head)
+    if isinstance(config, DepthNetConfig):
+        return DepthNet(shapes, config, head)
     return ConvNet(shapes, config.channels, config.widths, head)

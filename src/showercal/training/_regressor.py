@@ -32,6 +32,7 @@ from showercal.features import (
     LinearEnergy,
     Neighbourhoods,
     Points,
+    TrackProfiles,
     Voxels,
     fields_of,
 )
@@ -45,7 +46,14 @@ from showercal.losses import (
     build_loss,
     fit_width,
 )
-from showercal.models import DeepSetsConfig, EnergyDistribution, NetworkConfig, NetworkGraph, build_network
+from showercal.models import (
+    DeepSetsConfig,
+    DepthNetConfig,
+    EnergyDistribution,
+    NetworkConfig,
+    NetworkGraph,
+    build_network,
+)
 from showercal.prediction import Prediction
 from showercal.training._batches import Batches, generator
 from showercal.training._callbacks import EpochCheckpoint, Memory, Patience
@@ -116,6 +124,13 @@ def _check_inputs(network: NetworkConfig, features: FeatureConfig) -> None:
                 f"{nearest(network.start, features)}"
             )
         sets -= {network.hits}
+    if isinstance(network, DepthNetConfig):
+        profiles = {name for name, spec in features.items() if isinstance(spec, TrackProfiles)}
+        if network.profile not in profiles:
+            raise ValueError(
+                f"network.profile {network.profile!r} is not an input of kind track_profiles; "
+                f"{nearest(network.profile, features)}"
+            )
     if sets:
         raise ValueError(f"{network.name} does not take the points or neighbourhoods {sorted(sets)}: leave them out")
 
