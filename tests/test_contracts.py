@@ -93,7 +93,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
 }
 # Bias correction and recalibration of the width with which a method is exported: another pair for each one in turn.
-CALIBRATIONS = (("line", "scale"), ("power", "isotonic"), ("spline", "conformal"))
+CALIBRATIONS = (("line", "scale"), ("power", "isotonic"), ("spline", "conformal"), ("power_offset", "scale"))
 
 
 def build(name: str) -> Estimator:

@@ -14,8 +14,9 @@ from showercal.errors import DataError, ModelFileError
 
 MAPS = [
     LineMap(0.8, 0.5),
-    PowerMap(1.3, 0.9, energy_low=0.25),
-    PowerMap(0.7, 1.2, energy_low=0.25),
+    PowerMap(1.3, 0.9, 0.0, energy_low=0.25, energy_high=9.0),
+    PowerMap(0.7, 1.2, -0.3, energy_low=0.25, energy_high=9.0),
+    PowerMap(-3.0, -0.2, 5.0, energy_low=0.25, energy_high=9.0),  # bends towards 5 GeV
     SplineMap((0.4, 1.0, 1.7, 4.0, 8.9), (0.2, 1.0, 2.0, 4.1, 9.7), slope_low=2.5, slope_high=3.1),
 ]
 ENERGIES = np.linspace(-3, 14, 1001)
@@ -66,6 +67,13 @@ def test_any_rising_spline_can_be_inverted(steps: list[tuple[float, float]]) -> 
     np.testing.assert_allclose(spline(spline.inverse(at)), at, atol=1e-9 * (1 + energy[-1]))
 
 
+def test_power_law_goes_straight_outside_the_energies_of_its_fit() -> None:
+    power = PowerMap(2.0, 0.5, 1.0, energy_low=1.0, energy_high=4.0)
+    np.testing.assert_allclose(power(np.array([3.0, 4.0, 5.0])), [1.0, 2.25, 4.0])
+    # slopes 2 E / (E_pred - 1) at both ends: 1 and 2
+    np.testing.assert_allclose(power(np.array([2.0, -1.0, 6.0, 10.0])), [0.0, -3.0, 6.0, 14.0])
+
+
 def test_spline_passes_through_its_knots() -> None:
     spline = MAPS[-1]
     assert isinstance(spline, SplineMap)
@@ -75,8 +83,10 @@ def test_spline_passes_through_its_knots() -> None:
 def test_falling_maps_are_refused() -> None:
     with pytest.raises(DataError, match="must rise strictly with energy, but the line has slope -1"):
         LineMap(-1.0, 0.0)
-    with pytest.raises(DataError, match=r"the power law is 1 \* E\^-2 above 0.1 GeV"):
-        PowerMap(1.0, -2.0, 0.1)
+    with pytest.raises(DataError, match=r"the power law is 1 \* E\^-2 \+ 3 from 0.1 to 2 GeV"):
+        PowerMap(1.0, -2.0, 3.0, 0.1, 2.0)
+    with pytest.raises(DataError, match=r"the power law is 1 \* E\^2 \+ 0 from 2 to 1 GeV"):
+        PowerMap(1.0, 2.0, 0.0, 2.0, 1.0)
     with pytest.raises(DataError, match="energy_pred falls or stays from knot 1 to knot 2; use fewer bins"):
         SplineMap((0.0, 2.0, 1.0), (0.0, 1.0, 2.0), 1.0, 1.0)
     with pytest.raises(DataError, match="the tails have slopes 0 and 1"):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal, Self, get_args
+from collections.abc import Mapping
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,24 +11,25 @@ from scipy.optimize import curve_fit
 
 from showercal.calibration._binned import BinnedPrediction, Spacing, Statistic, bin_edges, binned_prediction
 from showercal.calibration._checks import check_events, check_word
-from showercal.calibration._maps import EnergyMap, LineMap, PowerMap, map_from_dict
+from showercal.calibration._formulae import FORMULAE
+from showercal.calibration._maps import EnergyMap, map_from_dict
 from showercal.calibration._smoothing import smooth_by_cp
 from showercal.calibration._tails import with_closure, with_tangents
 from showercal.errors import DataError, ModelFileError, NotFittedError, RecipeError
 from showercal.prediction import Prediction
 
 FloatArray = NDArray[np.float64]
-Form = Literal["line", "power", "spline"]
+Form = Literal["line", "power", "power_offset", "spline"]
 Tails = Literal["closure", "tangent"]
 
-_DEFAULT_STATISTIC: Final[Mapping[str, Statistic]] = {"line": "mean", "power": "mean", "spline": "median"}
 
 
 class BiasCorrection:
     """Curve of the predicted against the true energy, fitted in bins of truth and inverted.
 
-    * ``line``: E_pred = c0 * E + c1, ``power``: E_pred = c0 * E^c1, as in the published calibrations. A method whose
-      prediction does not vanish with the energy (noise, shrinkage) needs the offset of the line, or the spline.
+    * ``line``: E_pred = c0 * E + c1, ``power``: E_pred = c0 * E^c1, ``power_offset``: E_pred = c0 * E^c1 + c2, as in the
+      published calibrations. A method whose prediction does not vanish with the energy (noise, shrinkage) needs an
+      offset, or the spline.
     * ``spline``: a monotone piecewise cubic through the binned statistic, smoothed within its errors.
 
     A regressor trained by mean squared error shrinks towards the middle of a bounded spectrum: at the ends the curve
@@ -47,7 +48,7 @@ class BiasCorrection:
     it is 0.6 % of the mean width in the toy (0.3 % of it already for a line), with 100,000 it is 0.2 %.
 
     Args:
-        form: "line", "power" or "spline".
+        form: "line", "power", "power_offset" or "spline".
         statistic: "mean" or "median" of the prediction in a bin; None: median for the spline, mean otherwise.
         n_bins: Number of bins in true energy.
         spacing: "uniform", "log" or "quantile" (equally filled) bins.
@@ -59,8 +60,9 @@ class BiasCorrection:
     Attributes:
         map_: The correction, a `showercal.prediction.MonotoneMap`.
         bins_: The points fitted.
-        parameters_: c0 and c1 of line and power law, shape (2,); smoothed points of the spline, shape (n_bins,), [GeV].
-        covariance_: Of c0 and c1, shape (2, 2); None for the spline.
+        parameters_: c0, c1 and, of ``power_offset``, c2, shape (P,); smoothed points of the spline, shape (n_bins,),
+            [GeV].
+        covariance_: Of the parameters of a formula, shape (P, P); None for the spline.
         chi2_, ndf_: Of the fit to the points. For the spline ndf_ counts effective parameters and is no whole number.
         n_outside_: Events outside ``energy_range``, which were not used.
 
@@ -135,7 +137,7 @@ class BiasCorrection:
         low, high = self.energy_range or (float(truth.min()), float(truth.max()))
         self._check_range(low, high)
         edges = bin_edges(truth, self.n_bins, self.spacing, low, high)
-        statistic = self.statistic or _DEFAULT_STATISTIC[self.form]
+        statistic = self.statistic or ("median" if self.form == "spline" else "mean")
         self.bins_ = binned_prediction(truth, pred, edges, statistic, self.min_events)
         self.n_outside_ = len(truth) - int(self.bins_.n_events.sum())
         if self.form == "spline":
@@ -173,23 +175,28 @@ class BiasCorrection:
             k = int(np.argmax(bins.energy_pred <= 0))
             raise DataError(
                 f"a power law needs predictions above 0 GeV; got {bins.energy_pred[k]:g} GeV for energy_true "
-                f"{bins.energy_true[k]:g} GeV (bin {k}); use form 'line' or 'spline', or a narrower energy_range"
+                f"{bins.energy_true[k]:g} GeV (bin {k}); use form 'power_offset', 'line' or 'spline', or a narrower "
+                "energy_range"
             )
-        formula = _line if self.form == "line" else _power
-        slopes = _line_slopes if self.form == "line" else _power_slopes
-        parameters, covariance = curve_fit(
-            formula,
-            bins.energy_true,
-            bins.energy_pred,
-            p0=_start(formula, bins),
-            sigma=bins.error,
-            absolute_sigma=True,
-            jac=slopes,
-        )
-        c0, c1 = float(parameters[0]), float(parameters[1])
-        self.map_ = LineMap(c0, c1) if self.form == "line" else PowerMap(c0, c1, float(bins.energy_true[0]))
+        formula = FORMULAE[self.form]
+        try:
+            parameters, covariance = curve_fit(
+                formula.curve,
+                bins.energy_true,
+                bins.energy_pred,
+                p0=formula.start(bins),
+                sigma=bins.error,
+                absolute_sigma=True,
+                jac=formula.slopes,
+            )
+        except RuntimeError as fault:
+            raise DataError(
+                f"the fit of the form {self.form!r} to {len(bins.energy_true)} bins does not converge; use form 'line' "
+                "or 'spline', or a narrower energy_range"
+            ) from fault
+        self.map_ = formula.inverse(*parameters.tolist(), bins)
         self.parameters_, self.covariance_ = parameters, covariance
-        self._keep_quality(formula(bins.energy_true, c0, c1), 2)
+        self._keep_quality(formula.curve(bins.energy_true, *parameters), len(parameters))
 
     def _fit_spline(self, truth: FloatArray, pred: FloatArray) -> None:
         bins = self.bins_
@@ -234,32 +241,6 @@ class BiasCorrection:
             raise ModelFileError(f"not the options of a bias correction: {error}") from error
         correction.map_ = map_from_dict(values["map"])
         return correction
-
-
-def _line(energy: FloatArray, c0: float, c1: float) -> FloatArray:
-    return c0 * energy + c1
-
-
-def _power(energy: FloatArray, c0: float, c1: float) -> FloatArray:
-    result: FloatArray = c0 * energy**c1
-    return result
-
-
-def _line_slopes(energy: FloatArray, c0: float, c1: float) -> FloatArray:
-    return np.column_stack([energy, np.ones_like(energy)])
-
-
-def _power_slopes(energy: FloatArray, c0: float, c1: float) -> FloatArray:
-    return np.column_stack([energy**c1, c0 * energy**c1 * np.log(energy)])
-
-
-def _start(formula: Callable[..., FloatArray], bins: BinnedPrediction) -> tuple[float, float]:
-    """Start values: the unweighted line, in logarithms for the power law."""
-    if formula is _line:
-        c0, c1 = np.polyfit(bins.energy_true, bins.energy_pred, 1)
-        return float(c0), float(c1)
-    exponent, log_scale = np.polyfit(np.log(bins.energy_true), np.log(bins.energy_pred), 1)
-    return float(np.exp(log_scale)), float(exponent)
 
 
 def _check_rising(bins: BinnedPrediction, points: FloatArray) -> None:

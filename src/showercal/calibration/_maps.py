@@ -55,53 +55,68 @@ class LineMap:
 
 @dataclass(frozen=True)
 class PowerMap:
-    """The inverse of E_pred = c0 * E^c1, continued below ``energy_low`` by its tangent.
+    """The inverse of E_pred = c0 * E^c1 + c2 where it was fitted, continued by its tangents.
 
-    Noise takes some predictions to 0 and below, where the power law has no inverse and, near 0, a slope of 0 or
-    infinity; nor is it measured below the lowest energy it was fitted at. The tangent keeps the map increasing.
+    Noise takes some predictions to the offset and below, where the power law has no inverse and, near it, a slope of 0
+    or infinity; nor is it measured outside the energies it was fitted at. The tangents keep the map increasing.
 
     Args:
-        c0: Scale, above 0, [GeV^(1 - c1)].
-        c1: Exponent, above 0.
-        energy_low: True energy where the tangent takes over, above 0, [GeV].
+        c0: Scale, of the sign of c1, [GeV^(1 - c1)].
+        c1: Exponent, not 0.
+        c2: Offset, [GeV].
+        energy_low: True energy below which the tangent takes over, above 0, [GeV].
+        energy_high: True energy above which the tangent takes over, above ``energy_low``, [GeV].
+
+    References:
+        J. Kieseler et al., Eur. Phys. J. C 82 (2022) 79: this form, and its tangent above the highest energy.
 
     Example:
-        >>> PowerMap(c0=2.0, c1=0.5, energy_low=0.1)(np.array([6.0]))
+        >>> PowerMap(c0=2.0, c1=0.5, c2=1.0, energy_low=0.1, energy_high=100.0)(np.array([7.0]))
         array([9.])
     """
 
     c0: float
     c1: float
+    c2: float
     energy_low: float
+    energy_high: float
     form: ClassVar[str] = "power"
 
     def __post_init__(self) -> None:
-        if not (self.c0 > 0 and self.c1 > 0 and self.energy_low > 0):
+        if not (self.c0 * self.c1 > 0 and 0 < self.energy_low < self.energy_high):
             raise DataError(
-                _not_increasing(f"the power law is {self.c0:g} * E^{self.c1:g} above {self.energy_low:g} GeV")
+                _not_increasing(
+                    f"the power law is {self.c0:g} * E^{self.c1:g} + {self.c2:g} from {self.energy_low:g} to "
+                    f"{self.energy_high:g} GeV"
+                )
             )
 
     @property
-    def _pred_low(self) -> float:
-        return float(self.c0 * self.energy_low**self.c1)
-
-    @property
-    def _slope_low(self) -> float:
-        return float(self.energy_low / (self.c1 * self._pred_low))
+    def ends(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        """Prediction at the two ends of the power law, [GeV]; and the slopes of the map there."""
+        energies = (self.energy_low, self.energy_high)
+        first, last = (self.c0 * energy**self.c1 for energy in energies)
+        slopes = (energies[0] / (self.c1 * first), energies[1] / (self.c1 * last))
+        return (first + self.c2, last + self.c2), slopes
 
     def __call__(self, energy: FloatArray) -> FloatArray:
-        above = (np.maximum(energy, self._pred_low) / self.c0) ** (1 / self.c1)
-        result: FloatArray = above + self._slope_low * np.minimum(energy - self._pred_low, 0)
+        (first, last), (slope_low, slope_high) = self.ends
+        result: FloatArray = ((np.clip(energy, first, last) - self.c2) / self.c0) ** (1 / self.c1)
+        result += slope_low * np.minimum(np.subtract(energy, first), 0)
+        result += slope_high * np.maximum(np.subtract(energy, last), 0)
         return result
 
     def inverse(self, energy: FloatArray) -> FloatArray:
-        above = self.c0 * np.maximum(energy, self.energy_low) ** self.c1
-        result: FloatArray = above + np.minimum(energy - self.energy_low, 0) / self._slope_low
+        _, (slope_low, slope_high) = self.ends
+        result: FloatArray = self.c0 * np.clip(energy, self.energy_low, self.energy_high) ** self.c1 + self.c2
+        result += np.minimum(np.subtract(energy, self.energy_low), 0) / slope_low
+        result += np.maximum(np.subtract(energy, self.energy_high), 0) / slope_high
         return result
 
     def derivative(self, energy: FloatArray) -> FloatArray:
-        pred = np.maximum(energy, self._pred_low)
-        result: FloatArray = (pred / self.c0) ** (1 / self.c1) / (self.c1 * pred)
+        first, last = self.ends[0]
+        power = np.clip(energy, first, last) - self.c2
+        result: FloatArray = (power / self.c0) ** (1 / self.c1) / (self.c1 * power)
         return result
 
     def to_dict(self) -> dict[str, Any]:

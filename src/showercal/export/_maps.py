@@ -27,16 +27,18 @@ class PowerGraph(nn.Module):
 
     def __init__(self, power: PowerMap) -> None:
         super().__init__()
-        pred_low = power.c0 * power.energy_low**power.c1
-        slope_low = power.energy_low / (power.c1 * pred_low)
-        _keep(self, c0=power.c0, exponent=1 / power.c1, pred_low=pred_low, slope_low=slope_low)
+        (first, last), (slope_low, slope_high) = power.ends
+        _keep(self, c0=power.c0, c2=power.c2, exponent=1 / power.c1)
+        _keep(self, first=first, last=last, slope_low=slope_low, slope_high=slope_high)
 
     def forward(self, energy: Tensor) -> Tensor:
         """Predicted -> corrected energy, any shape, [GeV]."""
-        pred_low = self.get_buffer("pred_low")
-        above = (torch.maximum(energy, pred_low) / self.get_buffer("c0")) ** self.get_buffer("exponent")
-        result: Tensor = above + self.get_buffer("slope_low") * (energy - pred_low).clamp(max=0)
-        return result
+        first, last = self.get_buffer("first"), self.get_buffer("last")
+        inside = torch.minimum(torch.maximum(energy, first), last)
+        result: Tensor = ((inside - self.get_buffer("c2")) / self.get_buffer("c0")) ** self.get_buffer("exponent")
+        below = self.get_buffer("slope_low") * (energy - first).clamp(max=0)
+        above = self.get_buffer("slope_high") * (energy - last).clamp(min=0)
+        return result + below + above
 
 
 class SplineGraph(nn.Module):

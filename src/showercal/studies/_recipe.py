@@ -125,7 +125,7 @@ class CalibrationConfig(_Options):
             ``none``. Results hold the main numbers before it, too. The default can hardly overfit: it is one factor.
     """
 
-    form: Literal["line", "power", "spline"] = "line"
+    form: Literal["line", "power", "power_offset", "spline"] = "line"
     statistic: Literal["mean", "median"] = "mean"
     n_bins: int = Field(default=20, ge=3)
     width: Literal["none", "scale", "isotonic", "conformal"] = "scale"
