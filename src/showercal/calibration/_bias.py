@@ -23,11 +23,10 @@ Form = Literal["line", "power", "power_offset", "spline"]
 Tails = Literal["closure", "tangent"]
 
 
-
 class BiasCorrection:
     """Curve of the predicted against the true energy, fitted in bins of truth and inverted.
 
-    * ``line``: E_pred = c0 * E + c1, ``power``: E_pred = c0 * E^c1, ``power_offset``: E_pred = c0 * E^c1 + c2, as in the
+    * ``line``: E_pred = c0 * E + c1, ``power``: E_pred = c0 * E^c1, ``power_offset``: E_pred = c0 * E^c1 + c2, as in
       published calibrations. A method whose prediction does not vanish with the energy (noise, shrinkage) needs an
       offset, or the spline.
     * ``spline``: a monotone piecewise cubic through the binned statistic, smoothed within its errors.

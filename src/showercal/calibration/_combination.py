@@ -31,8 +31,8 @@ def weighted_mean(
 ) -> tuple[FloatArray, FloatArray]:
     """Inverse-variance mean of calorimeter and tracker, with both widths at the combined energy.
 
-    Widths taken at a measured energy follow its fluctuations: a tracker that errs low calls itself precise, and the mean
-    is biased low. At the combined energy, found by iteration from that of the calorimeter, this is least.
+    Widths taken at a measured energy follow its fluctuations: a tracker that errs low calls itself precise, and the
+    mean is biased low. At the combined energy, found by iteration from that of the calorimeter, this is least.
 
     Args:
         energy: Of the calorimeter, after the bias correction, shape (B,), [GeV].
@@ -71,7 +71,7 @@ def _mean_with_widths_at(
 def combine_with_tracker(
     prediction: Prediction, energy_tracker: FloatArray, tracker: LinearTracker | TableTracker
 ) -> QuantilePrediction:
-    """Product of what the calorimeter says and the likelihood of the tracker: p(E) ~ p_calo(E) N(E_trk; E, sigma_trk(E)).
+    """Calorimeter's distribution times tracker's likelihood: p(E) ~ p_calo(E) N(E_trk; E, sigma_trk(E)).
 
     A prediction that was learnt from events is a posterior: it holds the energy spectrum of the training, which is then
     the prior of the product too, flat for a flat one. The tracker enters as a likelihood of E, its width at each E, so
@@ -101,7 +101,8 @@ def combine_with_tracker(
     def density(energy: FloatArray) -> FloatArray:
         """At energies of shape (G, B), in units of the largest of each event."""
         rows = [prediction.log_prob(e) + tracker.log_likelihood(energy_tracker, e) for e in energy]
-        return np.exp(rows - np.max(rows, axis=0))
+        relative: FloatArray = np.exp(rows - np.max(rows, axis=0))
+        return relative
 
     energy = _first_grid(prediction, energy_tracker, tracker)
     for levels in (*[_COARSE] * _PASSES, _FINE):

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from showercal.calibration._checks import check_events
-from showercal.errors import DataError, ModelFileError, NotFittedError
+from showercal.errors import ModelFileError, NotFittedError
 from showercal.prediction import ONE_SIGMA
 
 FloatArray = NDArray[np.float64]
 
 _MOST_BINS: Final = 40
-_LEAST_EVENTS: Final = 100
+_EVENTS_PER_BIN: Final = 100
 
 
 class EnergySpread:
-    """RMSE of predictions versus the true energy: half the central 68.27 % of the errors and their median, in quadrature.
+    """RMSE versus the true energy: half the central 68.27 % of the errors and their median, in quadrature.
 
     Measured in bins of equally many events, 40 of them or as many as leave 100 events to each; straight lines between
     the mean true energies of the bins, constant beyond. Fit on validation events, after the bias correction.
@@ -42,20 +42,16 @@ class EnergySpread:
         """Measure on validation events.
 
         Args:
-            energy_true: Shape (B,), [GeV], B >= 100.
+            energy_true: Shape (B,), [GeV].
             energy_pred: Their predictions, shape (B,), [GeV].
 
         Raises:
-            DataError: If values are not finite, or there are too few events.
+            DataError: If values are not finite, or there are none.
         """
         truth, pred = (np.asarray(a, dtype=np.float64) for a in (energy_true, energy_pred))
         check_events(truth, pred)
-        if len(truth) < _LEAST_EVENTS:
-            raise DataError(
-                f"the spread of a point estimator needs at least {_LEAST_EVENTS} validation events; got {len(truth)}: "
-                "give the validation part more events"
-            )
-        bins = np.array_split(np.argsort(truth, kind="stable"), min(_MOST_BINS, len(truth) // _LEAST_EVENTS))
+        n_bins = min(_MOST_BINS, max(1, len(truth) // _EVENTS_PER_BIN))
+        bins = np.array_split(np.argsort(truth, kind="stable"), n_bins)
         energy, width = np.array([(truth[at].mean(), _rmse(pred[at] - truth[at])) for at in bins]).T
         # beams of a few fixed energies fill several bins each
         self.energy_, first = np.unique(energy, return_index=True)
@@ -70,7 +66,7 @@ class EnergySpread:
         """
         if not hasattr(self, "width_"):
             raise NotFittedError("this EnergySpread is not fitted: call fit(energy_true, energy_pred)")
-        result: FloatArray = np.interp(energy, self.energy_, self.width_)
+        result: FloatArray = np.interp(np.asarray(energy), self.energy_, self.width_)
         return result
 
     def to_dict(self) -> dict[str, Any]:

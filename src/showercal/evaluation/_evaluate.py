@@ -12,13 +12,21 @@ from showercal.evaluation._binning import Binning
 from showercal.evaluation._bootstrap import Bootstrap
 from showercal.evaluation._dependence import MIN_EVENTS, Dependence, dependence
 from showercal.evaluation._measure import MethodArrays, Replicas, check_energies, measure, nothing, ratio
+from showercal.evaluation._measure_tracker import EVENT_METRICS, TRACKER_METRICS
 from showercal.evaluation._resolution_fit import TERMS, fit_resolution
 from showercal.evaluation._rows import Row
 from showercal.evaluation._widths import check_widths, uniformity_p_value
 
 FloatArray = NDArray[np.float64]
 
-_MEANS_OF_BINS = ("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw", "sharpness")
+_MEANS_OF_BINS = ("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw", "sharpness", *TRACKER_METRICS, *EVENT_METRICS)
+_LARGEST_OF_BINS = {"max_rmse": "combined_over_e", "max_rmse_event": "combined_event_over_e"}
+# ratios to the reference, of what; in bins as well as overall, or overall alone
+_RATIOS = {"sigma_ratio": "sigma_over_sqrt_e", "sigma_ratio_raw": "sigma_over_sqrt_e_raw"}
+_OVERALL_RATIOS = {
+    f"{metric}_ratio": metric
+    for metric in ("mean_improvement", "mean_improvement_event", "mean_improvement_raw", *_LARGEST_OF_BINS)
+}
 _INTERNAL = "iqr"  # becomes relative_iqr
 _OVERALL_ONLY = "ence"  # it has bins of its own
 
@@ -29,15 +37,17 @@ def evaluate(
     reference: str,
     binning: Binning,
     *,
+    tracker: ArrayLike | None = None,
     n_bootstrap: int = 200,
     seed: int = 0,
 ) -> list[Row]:
     """Judge methods on the same events.
 
-    Overall values (bin None) are those of all events inside the binning taken together, except for sigma_over_sqrt_e
-    and the sharpness beside it, which are unweighted means of the bins, as published; sigma_ratio is the ratio of these
-    means. Methods with a width get the rows that judge it, the others do not. A bin with too few
-    events (see `Binning`) has rows with NaN and takes no part in the mean. Events outside the binning are counted in
+    Overall values (bin None) are those of all events inside the binning taken together, except for sigma_over_sqrt_e,
+    the sharpness beside it and all that stands beside a tracker, which are unweighted means of the bins, as published;
+    sigma_ratio is the ratio of these means, and ``max_rmse`` the largest of the bins. Methods with a width get the rows
+    that judge it, the others do not; rows beside a tracker are there where there is one. A bin with too few events (see
+    `Binning`) has rows with NaN and takes no part in mean and largest. Events outside the binning are counted in
     ``n_events_outside`` and not judged.
 
     Errors are standard deviations over resampled events, the same events for all methods, so that the ratios to the
@@ -48,6 +58,7 @@ def evaluate(
         predictions: Energies before and after the bias correction, by method.
         reference: The method that ratios refer to.
         binning: Bins of the true energy.
+        tracker: Relative resolution sigma/E of a tracker at the true energies, above 0, shape (B,); None for none.
         n_bootstrap: Number of resampled data sets.
         seed: Seed of the resampling.
 
@@ -55,7 +66,11 @@ def evaluate(
         Rows, method by method; in each, metric by metric, the overall row first.
 
     Raises:
-        DataError: If an energy is not finite, a truth is not above 0, shapes differ, or there is no such reference.
+        DataError: If an energy is not finite, a truth or a resolution of the tracker is not above 0, shapes differ, or
+            there is no such reference.
+
+    References:
+        J. Kieseler et al., Eur. Phys. J. C 82 (2022) 79, for what stands beside a tracker.
 
     Example:
         >>> truth = np.linspace(0.1, 10, 1000)
@@ -66,20 +81,24 @@ def evaluate(
     """
     truth = np.asarray(energy_true, dtype=np.float64)
     methods = _checked(truth, predictions, reference)
+    resolution = None if tracker is None else _checked_resolution(np.asarray(tracker, dtype=np.float64), len(truth))
     bootstrap = Bootstrap(n_bootstrap, seed)
     groups = binning.groups(truth)
-    samples = []
-    for stream, at in enumerate([*groups, np.concatenate(groups)]):
+
+    def sample(at: NDArray[np.int64], stream: int, resolution: FloatArray | None) -> dict[str, Replicas]:
         some = {name: arrays.take(at) for name, arrays in methods.items()}
-        enough = len(at) >= binning.min_events
-        samples.append(measure(truth[at], some, bootstrap, stream) if enough else nothing(methods, bootstrap))
-    bins, whole = samples[:-1], samples[-1]
+        there = None if resolution is None else resolution[at]
+        if len(at) < binning.min_events:
+            return nothing(some, bootstrap, there)
+        return measure(truth[at], some, bootstrap, stream, there)
+
+    bins = [sample(at, stream, resolution) for stream, at in enumerate(groups)]
+    # beside a tracker, what is overall is of the bins
+    whole = sample(np.concatenate(groups), len(groups), None)
     for name in methods:
-        for metric in _MEANS_OF_BINS:
-            if metric not in whole[name]:
-                continue
-            whole[name][metric] = _mean_of_bins([sample[name][metric] for sample in bins])
-    _add_ratios(samples, reference)
+        whole[name] |= _of_bins([one[name] for one in bins])
+    _add_ratios(bins, whole, reference)
+    samples = [*bins, whole]
     counts = [len(at) for at in groups]
     judged = np.sort(np.concatenate(groups))
     rows: list[Row] = []
@@ -98,28 +117,57 @@ def _checked(truth: FloatArray, predictions: Mapping[str, MethodArrays], referen
         raw, corrected = (np.asarray(a, dtype=np.float64) for a in (arrays.raw, arrays.corrected))
         check_energies(f"the raw prediction of {name!r}", raw, len(truth))
         check_energies(f"the corrected prediction of {name!r}", corrected, len(truth))
-        widths = (
+        width, width_raw = (
             None if width is None else check_widths(name, width, len(truth))
             for width in (arrays.width, arrays.width_raw)
         )
-        methods[name] = MethodArrays(raw, corrected, *widths)
+        combined = None if arrays.combined is None else np.asarray(arrays.combined, dtype=np.float64)
+        if combined is not None:
+            check_energies(f"the combined energy of {name!r}", combined, len(truth))
+        methods[name] = MethodArrays(raw, corrected, width, width_raw, combined)
     return methods
 
 
-def _mean_of_bins(values: list[FloatArray]) -> FloatArray:
-    """Unweighted mean of the bins that have a value, shape (1 + R,)."""
-    known = [v for v in values if np.isfinite(v[0])]
-    return np.mean(known, axis=0) if known else values[0]
+def _checked_resolution(resolution: FloatArray, n_events: int) -> FloatArray:
+    if resolution.shape != (n_events,):
+        raise DataError(f"tracker must have one sigma/E per event, shape ({n_events},); got {resolution.shape}")
+    wrong = ~(np.isfinite(resolution) & (resolution > 0))
+    if np.any(wrong):
+        at = int(np.argmax(wrong))
+        raise DataError(
+            f"sigma/E of the tracker must be finite and > 0; got {resolution[at]} at event {at} ({int(wrong.sum())} of "
+            f"{n_events}); give its resolution at the true energies"
+        )
+    return resolution
 
 
-def _add_ratios(samples: list[dict[str, Replicas]], reference: str) -> None:
+def _of_bins(bins: list[Replicas]) -> Replicas:
+    """What is overall an unweighted mean of the bins, or the largest of them, each of shape (1 + R,)."""
+    found = {}
+    for name, metric in _LARGEST_OF_BINS.items():
+        if metric in bins[0]:
+            found[name] = np.max(_with_value([one[metric] for one in bins]), axis=0)
+    for metric in _MEANS_OF_BINS:
+        if metric in bins[0]:
+            found[metric] = np.mean(_with_value([one[metric] for one in bins]), axis=0)
+    return found
+
+
+def _with_value(values: list[FloatArray]) -> list[FloatArray]:
+    """Those of the bins that have enough events; one without a value where none has."""
+    return [v for v in values if np.isfinite(v[0])] or values[:1]
+
+
+def _add_ratios(bins: list[dict[str, Replicas]], whole: dict[str, Replicas], reference: str) -> None:
     """Ratios to the reference, replica by replica."""
-    for sample in samples:
+    for sample in (*bins, whole):
         base = dict(sample[reference])
+        ratios = _RATIOS | (_OVERALL_RATIOS if sample is whole else {})
         for replicas in sample.values():
             replicas["relative_iqr"] = 1 - ratio(replicas[_INTERNAL], base[_INTERNAL])
-            replicas["sigma_ratio"] = ratio(replicas["sigma_over_sqrt_e"], base["sigma_over_sqrt_e"])
-            replicas["sigma_ratio_raw"] = ratio(replicas["sigma_over_sqrt_e_raw"], base["sigma_over_sqrt_e_raw"])
+            for name, metric in ratios.items():
+                if metric in replicas and metric in base:
+                    replicas[name] = ratio(replicas[metric], base[metric])
 
 
 def _rows(name: str, binning: Binning, samples: list[Replicas], counts: list[int], n_total: int) -> Iterator[Row]:
@@ -127,16 +175,17 @@ def _rows(name: str, binning: Binning, samples: list[Replicas], counts: list[int
     edges = binning.edges
     places: list[tuple[int | None, float, float]] = [(k, edges[k], edges[k + 1]) for k in range(len(binning))]
     overall = (None, edges[0], edges[-1])
-    for metric in (m for m in samples[0] if m != _INTERNAL):
-        value, error = _value_and_error(samples[-1][metric])
+    *bins, whole = samples
+    for metric in (m for m in whole if m != _INTERNAL):
+        value, error = _value_and_error(whole[metric])
         yield Row(name, metric, *overall, value, error)
         if metric == "pit_ks":
             yield Row(name, "pit_p", *overall, uniformity_p_value(value, sum(counts)))
-        if metric == _OVERALL_ONLY:
+        if metric == _OVERALL_ONLY or metric not in bins[0]:
             continue
-        for place, sample in zip(places, samples[:-1], strict=True):
+        for place, sample in zip(places, bins, strict=True):
             yield Row(name, metric, *place, *_value_and_error(sample[metric]))
-    for term, (value, error) in _terms(samples[:-1]).items():
+    for term, (value, error) in _terms(bins).items():
         yield Row(name, term, *overall, value, error)
     yield Row(name, "n_events", *overall, float(sum(counts)))
     for place, n in zip(places, counts, strict=True):

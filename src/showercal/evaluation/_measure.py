@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from showercal.errors import DataError
 from showercal.evaluation._bootstrap import Bootstrap, SortedResampler
+from showercal.evaluation._measure_tracker import EVENT_METRICS, TRACKER_METRICS, TrackerColumns, TrackerScale
 from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS, WidthColumns
 from showercal.evaluation._moments import Moments
 from showercal.evaluation._statistics import effective_width, gaussian_core, iqr, median, sigma68
@@ -47,17 +48,20 @@ class MethodArrays:
         corrected: After the bias correction, shape (B,), [GeV]; the main ones. Without a correction: ``raw`` again.
         width: The predicted distributions after all corrections; None for a point estimator.
         width_raw: The same before the recalibration of the width; None where there was none.
+        combined: Corrected energies combined with those of a tracker event by event, shape (B,), [GeV]; None for none.
     """
 
     raw: FloatArray
     corrected: FloatArray
     width: WidthArrays | None = None
     width_raw: WidthArrays | None = None
+    combined: FloatArray | None = None
 
     def take(self, at: IntArray) -> MethodArrays:
         """The same for some of the events."""
-        widths = (None if width is None else width.take(at) for width in (self.width, self.width_raw))
-        return MethodArrays(self.raw[at], self.corrected[at], *widths)
+        width, width_raw = (None if width is None else width.take(at) for width in (self.width, self.width_raw))
+        combined = None if self.combined is None else self.combined[at]
+        return MethodArrays(self.raw[at], self.corrected[at], width, width_raw, combined)
 
     @property
     def width_metrics(self) -> tuple[str, ...]:
@@ -65,9 +69,18 @@ class MethodArrays:
         raw = RAW_WIDTH_METRICS if self.width_raw is not None else {}
         return (*(WIDTH_METRICS if self.width is not None else ()), *raw)
 
+    @property
+    def tracker_metrics(self) -> tuple[str, ...]:
+        """Names of the metrics that a tracker gives."""
+        return (*TRACKER_METRICS, *(EVENT_METRICS if self.combined is not None else ()))
+
 
 def measure(
-    truth: FloatArray, methods: Mapping[str, MethodArrays], bootstrap: Bootstrap, stream: int
+    truth: FloatArray,
+    methods: Mapping[str, MethodArrays],
+    bootstrap: Bootstrap,
+    stream: int,
+    tracker: FloatArray | None = None,
 ) -> dict[str, Replicas]:
     """Metrics of every method on one sample and on its resamples, which are the same for all methods.
 
@@ -76,38 +89,51 @@ def measure(
         methods: Predictions for these events, by method.
         bootstrap: How to resample.
         stream: Number of the sample, so that samples are resampled independently.
+        tracker: Relative resolution of a tracker at the true energies, shape (B,); None for no metrics of one.
     """
-    columns = {name: _Columns(truth, arrays) for name, arrays in methods.items()}
+    columns = {name: _Columns(truth, arrays, tracker is not None) for name, arrays in methods.items()}
+    scale = None if tracker is None else TrackerScale(truth, tracker)
     blocks: dict[str, list[Replicas]] = {name: [] for name in methods}
     for at in (np.arange(len(truth))[None], *bootstrap.resamples(len(truth), stream)):
         energy = truth[at].mean(axis=-1)
+        medians = None if scale is None else scale.medians(at)
         for name, column in columns.items():
-            blocks[name].append(column.metrics(at, energy))
+            blocks[name].append(column.metrics(at, energy, medians))
     return {name: {key: np.concatenate([b[key] for b in parts]) for key in parts[0]} for name, parts in blocks.items()}
 
 
-def nothing(methods: Mapping[str, MethodArrays], bootstrap: Bootstrap) -> dict[str, Replicas]:
+def nothing(
+    methods: Mapping[str, MethodArrays], bootstrap: Bootstrap, tracker: FloatArray | None = None
+) -> dict[str, Replicas]:
     """What `measure` gives for a sample with too few events: NaN everywhere."""
     empty = np.full(1 + bootstrap.n_replicas, np.nan)
-    return {name: dict.fromkeys((*SAMPLE_METRICS, *m.width_metrics), empty) for name, m in methods.items()}
+    found = {}
+    for name, arrays in methods.items():
+        of_tracker = () if tracker is None else arrays.tracker_metrics
+        found[name] = dict.fromkeys((*SAMPLE_METRICS, *arrays.width_metrics, *of_tracker), empty)
+    return found
 
 
 class _Columns:
     """One method's residuals and responses on one sample, ready to be resampled."""
 
-    def __init__(self, truth: FloatArray, arrays: MethodArrays) -> None:
+    def __init__(self, truth: FloatArray, arrays: MethodArrays, has_tracker: bool) -> None:
         self._response = SortedResampler(arrays.corrected / truth)
-        self._corrected = Moments((arrays.corrected - truth)[self._response.order])
-        self._raw = Moments((arrays.raw - truth)[self._response.order])
+        order = self._response.order
+        corrected, raw = (arrays.corrected - truth)[order], (arrays.raw - truth)[order]
+        self._corrected, self._raw = Moments(corrected), Moments(raw)
+        combined = None if arrays.combined is None else (arrays.combined - truth)[order]
+        self._tracker = TrackerColumns(corrected, raw, combined) if has_tracker else None
         self._width = None if arrays.width is None else WidthColumns(truth, arrays.width)
         self._width_raw = None if arrays.width_raw is None else WidthColumns(truth, arrays.width_raw)
 
-    def metrics(self, at: IntArray, energy: FloatArray) -> Replicas:
+    def metrics(self, at: IntArray, energy: FloatArray, medians: tuple[FloatArray, FloatArray] | None) -> Replicas:
         """Metrics on resampled events.
 
         Args:
             at: Positions, shape (R, B).
             energy: Mean true energy of each replica, shape (R,), [GeV].
+            medians: Of true energy and resolution of the tracker, each of shape (R,); None without a tracker.
         """
         counts = self._response.counts(at)
         weights = counts.astype(np.float64)
@@ -121,6 +147,8 @@ class _Columns:
             "bias_raw": mean_raw / energy,
         }
         found = residuals | _responses(self._response.values(counts))
+        if self._tracker is not None and medians is not None:
+            found |= self._tracker.metrics(counts, *medians)
         if self._width is not None:
             found |= self._width.metrics(at, energy)
         if self._width_raw is not None:

@@ -75,6 +75,64 @@ _TRANSFER: Final[tuple[tuple[str, str, str, Better, tuple[str, float]], ...]] = 
     ),
 )
 
+_BESIDE_A_TRACKER: Final[tuple[tuple[str, str, str, Better | None], ...]] = (
+    (
+        "rmse_over_e",
+        "RMSE/E",
+        "Half the central interval that holds 68.27 % of predicted minus true energy, after the bias correction, and "
+        "the median of that difference, in quadrature, over the median true energy; overall the mean of the bins.",
+        "lower",
+    ),
+    ("rmse_over_e_raw", "RMSE/E raw", "RMSE/E before any bias correction.", "lower"),
+    (
+        "tracker_over_e",
+        "Tracker σ/E",
+        "Resolution of the tracker at the median true energy; overall the mean of the bins.",
+        None,
+    ),
+    (
+        "combined_over_e",
+        "Combined σ/E",
+        "1/√(1/calorimeter² + 1/tracker²), the resolution of the weighted mean of both, from RMSE/E and the σ/E of the "
+        "tracker; overall the mean of the bins.",
+        "lower",
+    ),
+    (
+        "combined_event_over_e",
+        "Combined RMSE/E, event by event",
+        "RMSE/E of energies that were combined with those measured by the tracker, event by event: no formula, and "
+        "each event with its own width where the method predicts one.",
+        "lower",
+    ),
+    (
+        "mean_improvement",
+        "Mean improvement",
+        "σ/E of the tracker minus that of the combination, by which the calorimeter improves on the tracker alone; "
+        "overall the mean of the bins.",
+        "higher",
+    ),
+    (
+        "mean_improvement_event",
+        "Mean improvement, event by event",
+        "The mean improvement with the energies combined event by event.",
+        "higher",
+    ),
+    (
+        "mean_improvement_raw",
+        "Mean improvement raw",
+        "The mean improvement with the RMSE/E before any bias correction.",
+        "higher",
+    ),
+    ("max_rmse", "Max RMSE/E", "Largest combined σ/E of all bins.", "lower"),
+    (
+        "max_rmse_event",
+        "Max RMSE/E, event by event",
+        "Largest RMSE/E of all bins with the energies combined event by event.",
+        "lower",
+    ),
+)
+_RATIO_OF: Final = ("mean_improvement", "mean_improvement_event", "mean_improvement_raw", "max_rmse", "max_rmse_event")
+
 _ALL = (
     Metric(
         "sigma_over_sqrt_e",
@@ -206,6 +264,18 @@ _ALL = (
         "1",
         "lower",
         *_PERCENT,
+    ),
+    *(Metric(name, title, text, "1", better, *_PERCENT) for name, title, text, better in _BESIDE_A_TRACKER),
+    *(
+        Metric(
+            f"{name}_ratio",
+            f"{title}, ratio",
+            f"{title} over that of the reference on the same events. The error is paired.",
+            "1",
+            better,
+        )
+        for name, title, _, better in _BESIDE_A_TRACKER
+        if name in _RATIO_OF
     ),
     Metric(
         "nll",

@@ -8,6 +8,7 @@ from showercal.report._markdown import results_markdown, write_results_markdown
 from showercal.report._page import write_report
 from showercal.report._rounding import rounded
 from showercal.report._side_view import side_view_figure
+from showercal.report._tracker import tracker_figure
 from showercal.report._training import dependence_figure, training_figure
 from showercal.report._transfer import transfer_figure
 from showercal.report._uncertainty import (
@@ -36,6 +37,7 @@ __all__ = [
     "results_markdown",
     "rounded",
     "side_view_figure",
+    "tracker_figure",
     "training_figure",
     "transfer_figure",
     "write_report",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from showercal.evaluation import TERMS, resolution_curve
 from showercal.report._content import ReportContent
-from showercal.report._lookup import Curve, curve, energy_range, overall, ratio_curve, spans_decades
+from showercal.report._lookup import Curve, curve, curves_by_method, energy_range, overall, ratio_curve, spans_decades
 from showercal.report._style import (
     MethodStyle,
     figure_style,
@@ -36,7 +36,7 @@ def resolution_figure(content: ReportContent, suffix: str = "") -> Figure | None
     Returns:
         The figure, or None when no method has the metric in bins.
     """
-    curves = _curves(content, f"sigma_over_sqrt_e{suffix}")
+    curves = curves_by_method(content, f"sigma_over_sqrt_e{suffix}")
     if not curves:
         return None
     ratios = {name: found for name in curves if (found := ratio_curve(content, name, suffix)) is not None}
@@ -52,7 +52,7 @@ def relative_resolution_figure(content: ReportContent) -> Figure | None:
     Returns:
         The figure, or None when no method has sigma/sqrt(E) in bins.
     """
-    curves = _curves(content, "sigma_over_sqrt_e")
+    curves = curves_by_method(content, "sigma_over_sqrt_e")
     if not curves:
         return None
     styles = method_styles(content)
@@ -62,7 +62,7 @@ def relative_resolution_figure(content: ReportContent) -> Figure | None:
         for name, found in curves.items():
             fitted = _fitted(content, name, found)
             style = styles[name]
-            energy = _mean_energy(content, name, found)
+            energy = mean_energy(content, name, found)
             axes.errorbar(
                 energy,
                 100 * found.value / np.sqrt(energy),
@@ -98,7 +98,7 @@ def bias_figure(content: ReportContent) -> Figure | None:
     panels = {
         title: curves
         for title, metric in (("after correction", "bias"), ("before correction", "bias_raw"))
-        if (curves := _curves(content, metric))
+        if (curves := curves_by_method(content, metric))
     }
     if not panels:
         return None
@@ -155,10 +155,6 @@ def _with_ratio(content: ReportContent, curves: Mapping[str, Curve], ratios: Map
     return figure
 
 
-def _curves(content: ReportContent, metric: str) -> dict[str, Curve]:
-    return {name: found for name in content.methods if (found := curve(content, name, metric)) is not None}
-
-
 def _draw_band(axes: Axes, found: Curve, style: MethodStyle, label: str, scale: float = 1.0) -> None:
     value, error = scale * found.value, scale * found.error
     axes.fill_between(found.centre, value - error, value + error, color=style.colour, alpha=0.18, lw=0)
@@ -182,7 +178,7 @@ def _draw_arrows(axes: Axes, found: Curve, style: MethodStyle, limits: tuple[flo
             axes.plot(places, np.full_like(places, at), marker, color=style.colour, ms=5)
 
 
-def _mean_energy(content: ReportContent, name: str, found: Curve) -> FloatArray:
+def mean_energy(content: ReportContent, name: str, found: Curve) -> FloatArray:
     """Mean true energy of the bins of a curve where it is known, else their centres, [GeV]."""
     mean = curve(content, name, "energy_mean")
     if mean is None or not np.array_equal(mean.low, found.low):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from showercal.report._content import ReportContent
 from showercal.report._lookup import Measured, best_method, energy_range, largest_bias, n_events, overall, ratio
 from showercal.report._rounding import rounded
+from showercal.report._tracker import best_combination, tracker_sentence
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Card:
 
 
 def headline_cards(content: ReportContent) -> list[Card]:
-    """Best method, its gain over the reference, its largest bias, sample and energy range, then the caller's facts."""
+    """Best method, its gain over the reference, its largest bias, what the calorimeter adds to a tracker, sample and
+    energy range, then the caller's facts.
+    """
     cards = []
     best = best_method(content)
     if best is not None:
@@ -37,6 +40,11 @@ def headline_cards(content: ReportContent) -> list[Card]:
         if bias is not None:
             note = f"{content.label(best)}, bins from {content.bias_floor:g}\u00a0GeV up"
             cards.append(Card("Largest bias", f"{_text(bias.scaled(100))}\u00a0%", note))
+    combination = best_combination(content)
+    if combination is not None:
+        name, improvement = combination
+        note = f"{content.label(name)} with the tracker, over the tracker alone"
+        cards.append(Card("Mean improvement", f"{_text(improvement.scaled(100))}\u00a0%", note))
     if count := n_events(content):
         cards.append(Card("Test events", f"{count:,}", "in the comparison below"))
     span = energy_range(content)
@@ -46,7 +54,7 @@ def headline_cards(content: ReportContent) -> list[Card]:
 
 
 def headline_sentence(content: ReportContent) -> str:
-    """What the comparison found, in one or two sentences; empty when nothing was measured."""
+    """What the comparison found, in one to three sentences; empty when nothing was measured."""
     best = best_method(content)
     if best is None:
         return ""
@@ -70,7 +78,7 @@ def headline_sentence(content: ReportContent) -> str:
         measured = overall(content, second, "sigma_over_sqrt_e")
         assert measured is not None
         sentence += f" Next is {content.label(second)} with {_text(measured)}\u00a0√GeV."
-    return sentence
+    return f"{sentence} {tracker_sentence(content)}".strip()
 
 
 def _strict_note(content: ReportContent, best: str) -> str:

@@ -76,6 +76,11 @@ def curve(content: ReportContent, method: str, metric: str) -> Curve | None:
     return Curve(*columns) if np.isfinite(columns[2]).any() else None
 
 
+def curves_by_method(content: ReportContent, metric: str) -> dict[str, Curve]:
+    """The metric in bins of the methods that have it, in the order of the methods."""
+    return {name: found for name in content.methods if (found := curve(content, name, metric)) is not None}
+
+
 def ratio(content: ReportContent, method: str, suffix: str = "") -> Measured | None:
     """sigma/sqrt(E) of a method over that of the reference; the paired ratio among the rows where there is one.
 

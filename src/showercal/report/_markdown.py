@@ -9,6 +9,7 @@ from showercal.report._content import ReportContent
 from showercal.report._lookup import best_method
 from showercal.report._table import (
     ERRORS,
+    TRACKER_BIN_HEADINGS,
     WIDTH_GROUPS,
     BinTable,
     Cell,
@@ -31,6 +32,7 @@ def results_markdown(content: ReportContent) -> str:
     if content.published and content.published_note:
         parts += ["", f"Published values: {_plain(content.published_note)}"]
     parts += _bin_tables(content, "sigma_over_sqrt_e", "sigma_over_sqrt_e_local", "bias")
+    parts += _bin_tables(content, *TRACKER_BIN_HEADINGS)
     parts += _transfer(content)
     columns = uncertainty_columns(content)
     if columns:

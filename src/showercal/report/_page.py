@@ -27,6 +27,7 @@ from showercal.report._table import (
     BIN_HEADINGS,
     ERRORS,
     GROUPS,
+    TRACKER_BIN_HEADINGS,
     WIDTH_BIN_HEADINGS,
     WIDTH_GROUPS,
     BinTable,
@@ -36,6 +37,7 @@ from showercal.report._table import (
     uncertainty_columns,
     without_width,
 )
+from showercal.report._tracker import tracker_figure
 from showercal.report._training import dependence_figure, training_caption, training_figure
 from showercal.report._transfer import transfer_figure, transfer_sentences, transfer_table
 from showercal.report._uncertainty import (
@@ -100,6 +102,14 @@ def _drawings(content: ReportContent) -> list[Drawing]:
             "Bias versus true energy for all methods",
             f"{METRICS['bias'].meaning} Bands are one standard error. " + _outside(content),
             lambda: bias_figure(content),
+        ),
+        (
+            "tracker",
+            "Resolution of calorimeter, tracker and both together versus true energy",
+            "RMSE/E of the calorimeter after the bias correction (open), σ/E of the tracker (line), and both combined "
+            "(filled): by the formula 1/√(1/calorimeter² + 1/tracker²), and with the measured energies event by event. "
+            "Bars are one standard error.",
+            lambda: tracker_figure(content),
         ),
         (
             "response",
@@ -236,6 +246,7 @@ def _render(content: ReportContent, pictures: Mapping[str, Picture]) -> str:
             without_width=without_width(content),
             pictures=pictures,
             bins=_bin_tables(content, BIN_HEADINGS),
+            tracker_bins=_bin_tables(content, TRACKER_BIN_HEADINGS),
             width_bins=_bin_tables(content, WIDTH_BIN_HEADINGS),
             transfer=transfer_table(content),
             transfer_sentences=transfer_sentences(content),

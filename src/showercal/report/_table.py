@@ -8,15 +8,16 @@ from typing import Final
 
 from showercal.evaluation import COVERAGES, METRICS, TERMS, Metric
 from showercal.report._content import ReportContent
-from showercal.report._lookup import Curve, Measured, curve, largest_bias, overall, ratio
+from showercal.report._lookup import Curve, Measured, curve, curves_by_method, largest_bias, overall, ratio
 from showercal.report._rounding import DASH, rounded
 
 RESOLUTION: Final = "Resolution"
+TRACKER: Final = "Combination with a tracker"
 BIAS: Final = "Bias and terms of the resolution curve"
 DEPENDENCE: Final = "What the error (E_pred − E)/√E tells about the true energy"
 COST: Final = "Cost"
 #: Groups of columns in the comparison of all methods.
-GROUPS: Final = (RESOLUTION, BIAS, DEPENDENCE, COST)
+GROUPS: Final = (RESOLUTION, TRACKER, BIAS, DEPENDENCE, COST)
 
 SCORES: Final = "Scores"
 PULLS: Final = "Pulls"
@@ -56,6 +57,12 @@ class Column:
     cells: dict[str, Cell] = field(default_factory=dict)
 
 
+_BESIDE_A_TRACKER: Final = {
+    "mean_improvement": "Mean improvement (MI)",
+    "max_rmse": "Max RMSE/E",
+    "mean_improvement_event": "MI by event",
+    "max_rmse_event": "Max RMSE/E by event",
+}
 _Lookup = Callable[[ReportContent, str], Measured | None]
 
 
@@ -78,7 +85,7 @@ class _Recipe:
 def comparison_columns(content: ReportContent) -> list[Column]:
     """All columns that have a number for at least one method; the best of a column is marked when there are several.
 
-    Raw resolutions carry no mark: before the bias correction the smallest is not the best.
+    Raw resolutions and improvements carry no mark: before the bias correction the smallest width is not the best.
     """
     return _columns(content, _recipes(content), list(content.methods))
 
@@ -132,6 +139,13 @@ BIN_HEADINGS: Final = {
     "bias": "Bias after the correction",
     "bias_raw": "Bias before the correction",
 }
+#: The same beside a tracker.
+TRACKER_BIN_HEADINGS: Final = {
+    "rmse_over_e": "RMSE/E of the calorimeter",
+    "tracker_over_e": "σ/E of the tracker",
+    "combined_over_e": "σ/E of both, by the formula",
+    "combined_event_over_e": "RMSE/E of both, event by event",
+}
 #: The same of the predicted widths.
 WIDTH_BIN_HEADINGS: Final = {
     "coverage_68": "Coverage of the central 68.27 % interval",
@@ -142,8 +156,8 @@ WIDTH_BIN_HEADINGS: Final = {
 
 
 def bin_table(content: ReportContent, metric: str) -> BinTable | None:
-    """A metric of `BIN_HEADINGS` or `WIDTH_BIN_HEADINGS` by bins for the methods that have it; None when none has."""
-    curves = {name: found for name in content.methods if (found := curve(content, name, metric)) is not None}
+    """A metric of one of the headings above by bins for the methods that have it; None when none has."""
+    curves = curves_by_method(content, metric)
     if not curves:
         return None
     edges = sorted({(float(a), float(b)) for c in curves.values() for a, b in zip(c.low, c.high, strict=True)})
@@ -151,7 +165,7 @@ def bin_table(content: ReportContent, metric: str) -> BinTable | None:
     for low, high in edges:
         cells = [_bin_cell(found, low, METRICS[metric].scale) for found in curves.values()]
         lines.append((f"{low:g} – {high:g}", cells))
-    heading = (BIN_HEADINGS | WIDTH_BIN_HEADINGS)[metric]
+    heading = (BIN_HEADINGS | TRACKER_BIN_HEADINGS | WIDTH_BIN_HEADINGS)[metric]
     return BinTable(heading, METRICS[metric].shown_unit, list(curves), lines)
 
 
@@ -177,6 +191,9 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
             "σ/√E in the publication, on another sample.",
             lambda content, method: Measured(float(content.published[method])) if method in content.published else None,
         ),
+        *(_of(name, TRACKER, text, best=_score(METRICS[name])) for name, text in _BESIDE_A_TRACKER.items()),
+        _of("mean_improvement_ratio", TRACKER, "MI ratio", best=lambda value: -value, text=_ratio_text),
+        _of("mean_improvement_raw", TRACKER, "MI raw"),
         _Recipe(
             BIAS,
             "Max |bias|",
@@ -215,6 +232,8 @@ def _score(metric: Metric) -> Callable[[float], float] | None:
     match metric.better:
         case "lower":
             return _smallest
+        case "higher":
+            return lambda value: -value
         case "zero" | "one" | "nominal":
             ideal = {"zero": 0.0, "one": 1.0, "nominal": metric.nominal or 0.0}[metric.better] * metric.scale
             return lambda value: abs(value - ideal)

@@ -1,4 +1,4 @@
-"""What is fitted on validation events after a fit: bias correction, width, strict correction; on disk beside it."""
+"""What is fitted on validation events after a fit and kept beside it: bias correction, width, strict correction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from showercal.calibration import BiasCorrection, WidthRecalibration
+from showercal.calibration import BiasCorrection, EnergySpread, WidthRecalibration
 from showercal.errors import DataError
 from showercal.events import Events
 from showercal.prediction import Prediction
@@ -20,6 +20,7 @@ from showercal.studies._recipe import Recipe
 
 _CORRECTION_FILE: Final = "correction.json"
 _WIDTH_FILE: Final = "width.json"
+_SPREAD_FILE: Final = "spread.json"
 _CLOSURE_FILE: Final = "closure.json"
 FloatArray = NDArray[np.float64]
 
@@ -43,14 +44,20 @@ def calibrate(folder: Path, recipe: Recipe, fit: Fit, energy_true: FloatArray, s
     except DataError as fault:
         raise DataError(f"{fit.label} cannot be corrected (calibration.form): {fault}") from fault
     write_json(own / _CORRECTION_FILE, correction.to_dict())
+    corrected = correction.apply(validation)
     try:
-        recalibration = _recalibration(recipe, energy_true, correction.apply(validation))
+        recalibration = _recalibration(recipe, energy_true, corrected)
     except DataError as fault:
         raise DataError(f"the width of {fit.label} cannot be recalibrated (calibration.width): {fault}") from fault
-    (own / _WIDTH_FILE).unlink(missing_ok=True)
+    spread = None
+    if recipe.evaluation.tracker is not None and not corrected.has_width:
+        spread = EnergySpread().fit(energy_true, corrected.median)
+    for file in (_WIDTH_FILE, _SPREAD_FILE, _CLOSURE_FILE):
+        (own / file).unlink(missing_ok=True)
     if recalibration is not None:
         write_json(own / _WIDTH_FILE, recalibration.to_dict())
-    (own / _CLOSURE_FILE).unlink(missing_ok=True)
+    if spread is not None:
+        write_json(own / _SPREAD_FILE, spread.to_dict())
     try:
         # not with the bins of the recipe: strict means the same in all studies
         closure = BiasCorrection("spline").fit(energy_true, validation)
@@ -58,7 +65,7 @@ def calibrate(folder: Path, recipe: Recipe, fit: Fit, energy_true: FloatArray, s
         say(f"{fit.label}: no strict correction, so it is left out of the columns named strict: {fault}")
     else:
         write_json(own / _CLOSURE_FILE, closure.to_dict())
-    return Calibration(correction, recalibration)
+    return Calibration(correction, recalibration, spread)
 
 
 def check_calibration(recipe: Recipe, validation: Events) -> None:
@@ -88,6 +95,12 @@ def recalibration_of(folder: Path, name: str) -> WidthRecalibration | None:
     return WidthRecalibration.from_dict(json.loads(path.read_text())) if path.is_file() else None
 
 
+def spread_of(folder: Path, name: str) -> EnergySpread | None:
+    """How much a point estimator scatters, for its combination with a tracker; None where there is none."""
+    path = fit_folder(folder, name) / _SPREAD_FILE
+    return EnergySpread.from_dict(json.loads(path.read_text())) if path.is_file() else None
+
+
 def closure_of(folder: Path, name: str) -> BiasCorrection | None:
     """The strict correction of a fit; None where there is none."""
     path = fit_folder(folder, name) / _CLOSURE_FILE
@@ -96,7 +109,9 @@ def closure_of(folder: Path, name: str) -> BiasCorrection | None:
 
 def _bias_correction(recipe: Recipe) -> BiasCorrection:
     options = recipe.calibration
-    return BiasCorrection(options.form, statistic=options.statistic, n_bins=options.n_bins)
+    return BiasCorrection(
+        options.form, statistic=options.statistic, n_bins=options.n_bins, energy_range=options.energy_range
+    )
 
 
 def _recalibration(recipe: Recipe, energy_true: FloatArray, corrected: Prediction) -> WidthRecalibration | None:

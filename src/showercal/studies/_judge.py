@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from showercal.calibration import BiasCorrection, WidthRecalibration
+from showercal.calibration import (
+    BiasCorrection,
+    EnergySpread,
+    LinearTracker,
+    TableTracker,
+    WidthRecalibration,
+    combine_with_tracker,
+    weighted_mean,
+)
 from showercal.errors import DataError
 from showercal.evaluation import Binning, MethodArrays, Row, WidthArrays, evaluate
 from showercal.events import Events
@@ -21,6 +29,8 @@ FloatArray = NDArray[np.float64]
 
 # Levels of the quantiles that are judged, even in normal scores: fine enough for a CRPS good to 0.1 %.
 _LEVELS: Final = special.ndtr(np.linspace(-4, 4, 65))
+# Events combined with the tracker at once: a grid of energies for each is in memory.
+_BLOCK: Final = 10_000
 # Metrics that are also given after a correction that follows the prediction bin by bin (see `judge`).
 _LOCAL = {
     "sigma_over_sqrt_e": "sigma_over_sqrt_e_local",
@@ -54,10 +64,12 @@ class Calibration:
     Args:
         bias: The bias correction.
         width: The recalibration of the width; None for point estimators and where the recipe has none.
+        spread: How much a point estimator scatters; None for others, and without a tracker.
     """
 
     bias: BiasCorrection
     width: WidthRecalibration | None = None
+    spread: EnergySpread | None = None
 
     def apply(self, prediction: Prediction) -> Prediction:
         """The calibrated prediction."""
@@ -79,7 +91,7 @@ def judge(
     through the median prediction in bins, which divides by the local slope.
 
     Args:
-        recipe: Reference, bins, bootstrap.
+        recipe: Reference, bins, bootstrap, tracker.
         events: With truth.
         raw: Predictions by method.
         calibrations: By method, of the recipe.
@@ -94,10 +106,13 @@ def judge(
         for name in widths
         if calibrations[name].width is not None
     }
+    combined = _combined(recipe, events, corrected, calibrations)
     arrays = {
-        name: MethodArrays(raw[name].median, corrected[name].median, widths.get(name), before.get(name)) for name in raw
+        name: MethodArrays(raw[name].median, p.median, widths.get(name), before.get(name), combined.get(name))
+        for name, p in corrected.items()
     }
-    rows = _rows(recipe, truth, arrays)
+    tracker = recipe.evaluation.tracker
+    rows = _rows(recipe, truth, arrays, None if tracker is None else tracker.resolution(truth))
     if recipe.reference in strict:
         found = _rows(recipe, truth, {name: MethodArrays(raw[name].median, p.median) for name, p in strict.items()})
         rows += [replace(row, metric=_LOCAL[row.metric]) for row in found if row.metric in _LOCAL]
@@ -117,13 +132,57 @@ def width_arrays(energy_true: FloatArray, prediction: Prediction) -> WidthArrays
     )
 
 
-def _rows(recipe: Recipe, energy_true: FloatArray, arrays: Mapping[str, MethodArrays]) -> list[Row]:
+def _combined(
+    recipe: Recipe, events: Events, corrected: Mapping[str, Prediction], calibrations: Mapping[str, Calibration]
+) -> dict[str, FloatArray]:
+    """By method, energies combined with those of the tracker, shape (B,), [GeV]; none without a tracker."""
+    tracker = recipe.evaluation.tracker
+    if tracker is None:
+        return {}
+    measured = tracker_energy(tracker, events)
+    found = {}
+    for name, prediction in corrected.items():
+        spread = calibrations[name].spread
+        if prediction.has_width:
+            blocks = (slice(start, start + _BLOCK) for start in range(0, len(events), _BLOCK))
+            parts = [combine_with_tracker(prediction[some], measured[some], tracker).median for some in blocks]
+            found[name] = np.concatenate(parts)
+        elif spread is not None:
+            found[name] = weighted_mean(prediction.median, measured, spread.width, tracker.width)[0]
+    return found
+
+
+def tracker_energy(tracker: LinearTracker | TableTracker, events: Events) -> FloatArray:
+    """What the tracker measured of events with truth, shape (B,), [GeV].
+
+    Raises:
+        DataError: If the field that holds it is missing, or is no energy.
+    """
+    if tracker.field is None:
+        return tracker.smeared(events.energy_true)
+    measured = events.scalar(tracker.field)
+    unit = events.units[tracker.field]
+    if unit != "GeV" or not np.all(np.isfinite(measured)):
+        raise DataError(
+            f"evaluation.tracker.field: {tracker.field!r} must hold finite energies in GeV; got the unit {unit!r} and "
+            f"{int(np.sum(~np.isfinite(measured)))} of {len(measured)} values that are not finite"
+        )
+    return measured
+
+
+def _rows(
+    recipe: Recipe,
+    energy_true: FloatArray,
+    arrays: Mapping[str, MethodArrays],
+    tracker: FloatArray | None = None,
+) -> list[Row]:
     options = recipe.evaluation
     return evaluate(
         energy_true,
         arrays,
         recipe.reference,
         binning_of(options),
+        tracker=tracker,
         n_bootstrap=options.n_bootstrap,
         seed=options.seed,
     )
@@ -134,7 +193,8 @@ def check_evaluation(recipe: Recipe, test: Events) -> None:
 
     Raises:
         RecipeError: If the bins are not valid.
-        DataError: If no test event lies in them, or one has energy 0, for which the response is undefined.
+        DataError: If no test event lies in them, one has energy 0, for which the response is undefined, or they lack
+            the energy that the tracker measured.
     """
     options, truth = recipe.evaluation, test.energy_true
     bins = binning_of(options)
@@ -148,6 +208,8 @@ def check_evaluation(recipe: Recipe, test: Events) -> None:
             f"{int(np.sum(truth == 0))} of {len(truth)} test events have energy_true = 0 GeV, where the response is "
             "undefined; drop them in the mapping (select: energy_true > 0)"
         )
+    if options.tracker is not None:
+        tracker_energy(options.tracker, test)
 
 
 def binning_of(options: EvaluationConfig) -> Binning:

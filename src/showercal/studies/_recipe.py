@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from showercal.calibration import TrackerConfig
 from showercal.errors import RecipeError, nearest
 from showercal.simulation import ParticleGun, parse_spectrum
 from showercal.training import CosineSchedule, MethodConfig, ScheduleConfig
@@ -121,6 +122,7 @@ class CalibrationConfig(_Options):
 
     Args:
         form, statistic, n_bins: Of the bias correction (see `showercal.calibration.BiasCorrection`).
+        low, high: Range of true energy in which the bias correction is fitted, [GeV]; None for that of the events.
         width: Form of the recalibration of predicted widths (see `showercal.calibration.WidthRecalibration`), or
             ``none``. Results hold the main numbers before it, too. The default can hardly overfit: it is one factor.
     """
@@ -128,7 +130,22 @@ class CalibrationConfig(_Options):
     form: Literal["line", "power", "power_offset", "spline"] = "line"
     statistic: Literal["mean", "median"] = "mean"
     n_bins: int = Field(default=20, ge=3)
+    low: float | None = Field(default=None, ge=0)
+    high: float | None = None
     width: Literal["none", "scale", "isotonic", "conformal"] = "scale"
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("low and high are one range: give both or neither")
+        if self.low is not None and self.high is not None and not self.low < self.high:
+            raise ValueError(f"low must be below high; got {self.low:g} and {self.high:g} GeV")
+        return self
+
+    @property
+    def energy_range(self) -> tuple[float, float] | None:
+        """Both ends, or None, [GeV]."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 class EvaluationConfig(_Options):
@@ -141,6 +158,7 @@ class EvaluationConfig(_Options):
         n_bootstrap: Resampled data sets for the errors.
         seed: Of the resampling.
         display_energies: Events nearest these energies are shown, [GeV].
+        tracker: What the calorimeter is combined with (see `showercal.calibration.LinearTracker`); None for nothing.
     """
 
     low: float = Field(ge=0)
@@ -150,6 +168,7 @@ class EvaluationConfig(_Options):
     n_bootstrap: int = Field(default=200, ge=2)
     seed: int = 1
     display_energies: tuple[float, ...] = ()
+    tracker: TrackerConfig | None = None
 
 
 class SimulatedConfig(_Options):

@@ -28,6 +28,7 @@ from showercal.studies._calibrations import (
     closure_of,
     correction_of,
     recalibration_of,
+    spread_of,
 )
 from showercal.studies._content import report_content
 from showercal.studies._data import Parts, check_fields, describe, file_hashes, fingerprint, locate, read_events, split
@@ -140,8 +141,8 @@ class Run:
         return low, high
 
     def calibration(self, name: str) -> Calibration:
-        """Both of them."""
-        return Calibration(self.correction(name), self.recalibration(name))
+        """Both of them, and the spread of a point estimator where there is a tracker."""
+        return Calibration(self.correction(name), self.recalibration(name), spread_of(self.folder, name))
 
     def predict(self, name: str, events: Events) -> Prediction:
         """Calibrated energies, with their widths, of any events by one method of the run."""
