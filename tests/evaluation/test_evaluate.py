@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from showercal.errors import DataError
 from showercal.evaluation import METRICS, Binning, MethodArrays, Row, compare, evaluate
+from showercal.evaluation._measure_tracker import EVENT_METRICS, TRACKER_METRICS
 from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
 
 FloatArray = NDArray[np.float64]
@@ -44,8 +45,9 @@ def test_every_row_is_there_once(rows: list[Row]) -> None:
     made_elsewhere = {"train_events_per_s", "fit_seconds", "n_parameters", "sigma_ratio_alone", "gain_kept"}
     made_by_a_second_correction = {name for name in METRICS if name.endswith("_local")}
     of_widths = {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"}
-    of_simulations = {name for name in METRICS if name.endswith("_ratio")} - {"sigma_ratio"} | {"two_sample_auc"}
-    made_elsewhere |= of_simulations
+    # by a tracker or of simulations
+    made_elsewhere |= {name for name in METRICS if name.endswith("_ratio")} - {"sigma_ratio"} | {"two_sample_auc"}
+    made_elsewhere |= {*TRACKER_METRICS, *EVENT_METRICS, "max_rmse", "max_rmse_event"}
     assert {r.metric for r in rows} == set(METRICS) - made_elsewhere - made_by_a_second_correction - of_widths
     assert {r.bin for r in rows} == {None, *range(5)}
     assert (one(rows, "full", "bias").bin_low, one(rows, "full", "bias").bin_high) == (0, 10)

@@ -19,6 +19,7 @@ from safetensors.numpy import load_file, save_file
 from showercal import Events, open_events
 from showercal.errors import DataError
 from showercal.evaluation import METRICS
+from showercal.evaluation._measure_tracker import EVENT_METRICS, TRACKER_METRICS
 from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
 from showercal.prediction import NormalPrediction, PointPrediction
 from showercal.studies import DataConfig, Recipe, Run, evaluate_run, load_recipe, open_run, render_report, run_study
@@ -38,7 +39,13 @@ OF_SIMULATIONS = {name for name in METRICS if name.startswith("visible_energy_")
     *("layer_energy_ratio", "lit_cells_ratio", "leakage_ratio", "side_leakage_ratio", "shower_maximum_ratio"),
     "two_sample_auc",
 }
-OF_POINTS = set(METRICS) - {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p", *OF_TRANSFER, *OF_SIMULATIONS}
+OF_A_TRACKER = {*TRACKER_METRICS, *EVENT_METRICS} | {
+    n for n in METRICS if n.startswith(("mean_improvement", "max_rmse"))
+}
+OF_POINTS = set(METRICS) - {
+    *(*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"),
+    *(*OF_TRANSFER, *OF_SIMULATIONS, *OF_A_TRACKER),
+}
 ROW_KEYS = {"method", "metric", "bin", "bin_low", "bin_high", "value", "error"}
 
 

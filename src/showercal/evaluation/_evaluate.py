@@ -204,7 +204,9 @@ def _dependences(name: str, binning: Binning, truth: FloatArray, arrays: MethodA
 
 
 def _value_and_error(replicas: FloatArray) -> tuple[float, float]:
-    return float(replicas[0]), float(replicas[1:].std(ddof=1))
+    # of equal numbers the standard deviation is rounding
+    error = 0.0 if np.ptp(replicas[1:]) == 0 else float(replicas[1:].std(ddof=1))
+    return float(replicas[0]), error
 
 
 def _terms(bins: list[Replicas]) -> dict[str, tuple[float, float]]:
