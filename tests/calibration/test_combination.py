@@ -130,6 +130,26 @@ def test_intervals_of_the_product_hold_what_they_say(rng: np.random.Generator) -
     assert np.mean(both.sigma68 < 0.9 * calorimeter.sigma68) > 1 / 3
 
 
+@pytest.mark.parametrize("tracker", [TRACKER, TableTracker(energy=(10, 100, 1000), resolution_at=(0.03, 0.001, 0.5))])
+def test_no_event_is_too_wild(tracker: LinearTracker | TableTracker, rng: np.random.Generator) -> None:
+    """Energies wrong by orders of magnitude or sign, widths from 1e-3 of the energy to ten times."""
+    n = 2_000
+    truth = rng.uniform(20, 9000, n)
+
+    def wild() -> FloatArray:
+        factor = np.exp(2 * rng.normal(size=n)) * rng.choice([1, 1, 1, -1], n)
+        return truth * factor
+
+    width = truth * np.exp(rng.uniform(-7, 2, n))
+    measured = np.where(rng.random(n) < 0.5, wild(), rng.choice([1e-6, 0, -1e-6, 1e5, -1e5], n))
+    ends = np.full(n, 50.0), np.full(n, 8000.0)
+    both = combine_with_tracker(TruncatedNormalPrediction(wild(), width, *ends), measured, tracker)
+    low, high = both.interval(0.99)
+    # of the support, to the refined grid at its ends
+    assert np.all((low > 49.9) & (high < 8001) & (low < high))
+    assert np.all(combine_with_tracker(NormalPrediction(wild(), width), measured, tracker).median > 0)
+
+
 def test_weighted_mean_takes_both_widths_at_the_combined_energy(rng: np.random.Generator) -> None:
     """Without the bias that widths at the measured energies bring."""
     truth = np.full(20_000, 3000.0)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from showercal.calibration._tracker import LOWEST, LinearTracker, TableTracker
+from showercal.calibration._tracker import LOWEST, TrackerConfig
 from showercal.errors import DataError
 from showercal.prediction import Prediction, QuantilePrediction
 
@@ -24,6 +24,8 @@ _COARSE: Final[FloatArray] = special.ndtr(np.linspace(-5, 5, 49))
 _FINE: Final[FloatArray] = special.ndtr(np.linspace(-5, 5, 97))
 # No cell has less of the probability: levels must rise.
 _LEAST: Final = 1e-12
+# Densities this far below the largest are told from 0, where the calorimeter excludes an energy.
+_LOWEST_LOG: Final = -700.0
 
 
 def weighted_mean(
@@ -69,7 +71,7 @@ def _mean_with_widths_at(
 
 
 def combine_with_tracker(
-    prediction: Prediction, energy_tracker: FloatArray, tracker: LinearTracker | TableTracker
+    prediction: Prediction, energy_tracker: FloatArray, tracker: TrackerConfig
 ) -> QuantilePrediction:
     """Calorimeter's distribution times tracker's likelihood: p(E) ~ p_calo(E) N(E_trk; E, sigma_trk(E)).
 
@@ -90,25 +92,27 @@ def combine_with_tracker(
         DataError: If shapes differ, or an energy is not finite.
 
     Example:
+        >>> from showercal.calibration import TableTracker
         >>> from showercal.prediction import NormalPrediction
         >>> calorimeter = NormalPrediction(np.array([1000.0]), np.array([200.0]))
-        >>> both = combine_with_tracker(calorimeter, np.array([1000.0]), LinearTracker())
-        >>> both.sigma68.round(-1)
-        array([140.])
+        >>> as_good = TableTracker(energy=(1, 1000), resolution_at=(200, 0.2))  # 200 GeV, too, at all energies
+        >>> combine_with_tracker(calorimeter, np.array([1000.0]), as_good).sigma68.round()
+        array([141.])
     """
     _check_same_events(prediction.quantile(0.5), energy_tracker)
 
     def density(energy: FloatArray) -> FloatArray:
         """At energies of shape (G, B), in units of the largest of each event."""
-        rows = [prediction.log_prob(e) + tracker.log_likelihood(energy_tracker, e) for e in energy]
-        relative: FloatArray = np.exp(rows - np.max(rows, axis=0))
-        return relative
+        rows = np.array([prediction.log_prob(e) + tracker.log_likelihood(energy_tracker, e) for e in energy])
+        relative = np.exp(np.maximum(rows - rows.max(axis=0), _LOWEST_LOG))
+        return np.where(np.isneginf(rows), 0.0, relative)
 
     energy = _first_grid(prediction, energy_tracker, tracker)
     for levels in (*[_COARSE] * _PASSES, _FINE):
-        at_nodes = density(energy)
-        cumulative = _cumulative((energy[1:] - energy[:-1]) * (at_nodes[1:] + at_nodes[:-1]))
-        energy = _at_levels(energy, cumulative, levels)
+        left, right = (at_nodes := density(energy))[:-1], at_nodes[1:]
+        # a cell that reaches beyond the support would draw the next grid out of it
+        trapezia = np.where((left > 0) & (right > 0), left + right, 0.0)
+        energy = _at_levels(energy, _cumulative((energy[1:] - energy[:-1]) * trapezia), levels)
     with_middles = np.empty((2 * len(energy) - 1, energy.shape[1]))
     with_middles[::2], with_middles[1::2] = energy, (energy[1:] + energy[:-1]) / 2
     at_nodes = density(with_middles)
@@ -117,15 +121,20 @@ def combine_with_tracker(
     return QuantilePrediction(np.ascontiguousarray(level.T), np.ascontiguousarray(energy.T))
 
 
-def _first_grid(
-    prediction: Prediction, energy_tracker: FloatArray, tracker: LinearTracker | TableTracker
-) -> FloatArray:
+def _first_grid(prediction: Prediction, energy_tracker: FloatArray, tracker: TrackerConfig) -> FloatArray:
     """Energies around both measurements and, for those that exclude each other, everywhere, rising, (G, B), [GeV]."""
     ours = np.stack([prediction.quantile(q) for q in special.ndtr(_WIDE)])
     theirs = energy_tracker + np.multiply.outer(_WIDE, tracker.width(energy_tracker))
     top = 2 * np.maximum(np.abs(ours).max(axis=0), np.abs(energy_tracker))
     everywhere = LOWEST * (np.maximum(top, 2 * LOWEST) / LOWEST) ** np.linspace(0, 1, len(_WIDE))[:, None]
-    return np.sort(np.maximum(np.concatenate([ours, theirs, everywhere]), LOWEST), axis=0)
+    return _rising(np.sort(np.maximum(np.concatenate([ours, theirs, everywhere]), LOWEST), axis=0))
+
+
+def _rising(energy: FloatArray) -> FloatArray:
+    """Equal neighbours set apart by the last digits, shape (G, B)."""
+    steps = 2 * np.arange(len(energy))[:, None]
+    result: FloatArray = energy * (1 + steps * np.finfo(np.float64).eps)
+    return result
 
 
 def _cumulative(cells: FloatArray) -> FloatArray:
@@ -145,7 +154,7 @@ def _at_levels(energy: FloatArray, cumulative: FloatArray, levels: FloatArray) -
         low, high = cumulative[cell, event], cumulative[cell + 1, event]
         start, end = energy[cell, event], energy[cell + 1, event]
         found[row] = start + (end - start) * (level - low) / (high - low)
-    return found
+    return _rising(found)
 
 
 def _check_same_events(energy: FloatArray, energy_tracker: FloatArray) -> None:

@@ -86,7 +86,7 @@ def tracker_sentence(content: ReportContent) -> str:
     text = (
         f"Beside the tracker {content.label(name)} improves most: by {_percent(improvement)} of the energy on average"
     )
-    return f"{text}, and the combination is nowhere worse than {_percent(largest)}." if largest else f"{text}."
+    return f"{text}." if largest is None else f"{text}, and the combination is nowhere worse than {_percent(largest)}."
 
 
 def _draw(

@@ -13,8 +13,7 @@ from scipy import special
 from showercal.calibration import (
     BiasCorrection,
     EnergySpread,
-    LinearTracker,
-    TableTracker,
+    TrackerConfig,
     WidthRecalibration,
     combine_with_tracker,
     weighted_mean,
@@ -152,7 +151,7 @@ def _combined(
     return found
 
 
-def tracker_energy(tracker: LinearTracker | TableTracker, events: Events) -> FloatArray:
+def tracker_energy(tracker: TrackerConfig, events: Events) -> FloatArray:
     """What the tracker measured of events with truth, shape (B,), [GeV].
 
     Raises:
