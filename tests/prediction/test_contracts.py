@@ -52,6 +52,9 @@ PREDICTIONS: dict[str, Prediction] = {
     "mixture": MIXTURE,
     "quantiles": QUANTILES,
     "ensemble": EnsemblePrediction((NORMAL, TRUNCATED, LOG_NORMAL)),
+    "weighted ensemble": EnsemblePrediction(
+        (NORMAL, TRUNCATED, LOG_NORMAL), np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.5, 0.2, 0.3]])
+    ),
     "ensemble of ensembles": EnsemblePrediction((MIXTURE, EnsemblePrediction((NORMAL, QUANTILES)))),
     "mapped normal": NORMAL.transform(HyperbolicSine()),
     "mapped truncated": TRUNCATED.transform(HyperbolicSine()),

@@ -89,8 +89,30 @@ def test_ensemble_of_points_is_their_mean() -> None:
     mean = ensemble_of(points)
     assert isinstance(mean, PointPrediction)
     np.testing.assert_array_equal(mean.energy, [2.0, 2.0])
+    np.testing.assert_array_equal(mean.std_model, [1.0, 0.0])
     with pytest.raises(NoWidthError, match=r"members \[1\] of this ensemble are points: see ensemble_of"):
         ensemble_of([MEMBERS[0], points[0]])
+
+
+def test_weights_count_members_more_than_once() -> None:
+    """A weight of 2/3 is a member that is there twice."""
+    weighted, twice = ensemble_of(MEMBERS, [2, 1]), ensemble_of([MEMBERS[0], *MEMBERS])
+    for name in ("mean", "median", "std_stochastic", "std_model", "sigma68"):
+        np.testing.assert_allclose(getattr(weighted, name), getattr(twice, name), rtol=1e-12)
+    np.testing.assert_allclose(weighted.log_prob(np.ones(2)), twice.log_prob(np.ones(2)), rtol=1e-12)
+    points = [PointPrediction(np.array([1.0])), PointPrediction(np.array([4.0]))]
+    mean = ensemble_of(points, [2, 1])
+    np.testing.assert_allclose([*mean.mean, *mean.std_model], [2.0, np.sqrt(2)])
+
+
+def test_impossible_weights_are_refused() -> None:
+    for weights in ([1.0], [1.0, -1.0], [0.0, 0.0], [1.0, np.nan]):
+        with pytest.raises(DataError, match="must be 2 numbers >= 0, one for each member, with a sum above 0; got"):
+            ensemble_of(MEMBERS, weights)
+    with pytest.raises(DataError, match=r"shape \(2, 2\), \(events, members\); got \(2,\)"):
+        EnsemblePrediction(tuple(MEMBERS), np.array([0.5, 0.5]))
+    with pytest.raises(DataError, match=r"add up to 1 in every event; got \[0.5 0.6\] at event 1 .*divide"):
+        EnsemblePrediction(tuple(MEMBERS), np.array([[0.5, 0.5], [0.5, 0.6]]))
 
 
 def test_ensembles_refuse_members_of_other_events() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from energy_maps import Affine
 from showercal.errors import DataError, NoWidthError
-from showercal.prediction import MappedPrediction, PointPrediction, from_arrays
+from showercal.prediction import FloatArray, MappedPrediction, PointPrediction, from_arrays
 
 
 def test_point_is_its_energy_everywhere() -> None:
@@ -19,10 +19,20 @@ def test_point_is_its_energy_everywhere() -> None:
     np.testing.assert_array_equal(point[np.array([True, False, True])].mean, [1.0, 3.0])
 
 
-@pytest.mark.parametrize("name", ["std", "std_stochastic", "std_model"])
+@pytest.mark.parametrize("name", ["std", "std_stochastic"])
 def test_point_refuses_widths(name: str) -> None:
     with pytest.raises(NoWidthError, match=r"a point estimator has no std.*ask has_width first"):
         getattr(PointPrediction(np.ones(2)), name)
+
+
+def test_point_knows_the_spread_of_its_models() -> None:
+    np.testing.assert_array_equal(PointPrediction(np.ones(2)).std_model, 0)
+    point = PointPrediction(np.array([1.0, 2.0]), np.array([0.1, 0.3]))
+    assert not point.has_width
+    np.testing.assert_array_equal(point[1:].std_model, [0.3])
+    np.testing.assert_allclose(point.transform(Affine(2, 1)).std_model, [0.2, 0.6])
+    with pytest.raises(NoWidthError, match="has no std_stochastic"):
+        _ = point.std
 
 
 def test_point_refuses_what_needs_a_distribution() -> None:
@@ -43,11 +53,13 @@ def test_point_is_mapped_to_a_point() -> None:
     np.testing.assert_array_equal(mapped.mean, [3.0, 5.0])
 
 
-def test_point_round_trip() -> None:
-    point = PointPrediction(np.array([1.0, 2.0]))
+@pytest.mark.parametrize("spread", [None, np.array([0.1, 0.3])])
+def test_point_round_trip(spread: FloatArray | None) -> None:
+    point = PointPrediction(np.array([1.0, 2.0]), spread)
     again = from_arrays(point.family, point.arrays())
     assert isinstance(again, PointPrediction)
     np.testing.assert_array_equal(again.energy, point.energy)
+    np.testing.assert_array_equal(again.std_model, point.std_model)
 
 
 def test_point_refuses_more_than_one_number_per_event() -> None:

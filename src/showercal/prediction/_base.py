@@ -32,7 +32,8 @@ class MonotoneMap(Protocol):
 class Prediction(ABC):
     """One distribution over energy per event; results have shape (B,) and are in GeV unless they say otherwise.
 
-    A point estimate (`has_width` is False) raises NoWidthError for all that needs a width.
+    A point estimate (`has_width` is False) raises NoWidthError for all that needs a width; the spread between models
+    needs none.
     """
 
     has_width: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, Final
 
 from showercal.errors import DataError, nearest
@@ -47,10 +47,10 @@ def from_arrays(family: str, arrays: Mapping[str, FloatArray]) -> Prediction:
     if family == EnsemblePrediction.family:
         return _ensemble(arrays)
     kind = _FAMILIES[family]
-    expected = [field.name for field in fields(kind)]
-    if set(arrays) != set(expected):
+    needed = [field.name for field in fields(kind) if field.default is MISSING]
+    if not set(needed) <= set(arrays) <= {field.name for field in fields(kind)}:
         raise DataError(
-            f"a prediction of kind {family} has the arrays {expected}; got {sorted(arrays)}: the file is damaged or of "
+            f"a prediction of kind {family} has the arrays {needed}; got {sorted(arrays)}: the file is damaged or of "
             "another version"
         )
     rebuilt: Prediction = kind(**arrays)
@@ -59,10 +59,13 @@ def from_arrays(family: str, arrays: Mapping[str, FloatArray]) -> Prediction:
 
 def _ensemble(arrays: Mapping[str, FloatArray]) -> EnsemblePrediction:
     members: dict[tuple[int, str], dict[str, FloatArray]] = defaultdict(dict)
-    for key, values in arrays.items():
+    of_members = dict(arrays)
+    weight = of_members.pop("weight", None)
+    for key, values in of_members.items():
         index, _, rest = key.partition(".")
         family, _, name = rest.partition(".")
         if not (index.isdecimal() and name):
             raise DataError(f"an array of an ensemble is named like '0.normal.location'; got {key!r}")
         members[int(index), family][name] = values
-    return EnsemblePrediction(tuple(from_arrays(family, members[index, family]) for index, family in sorted(members)))
+    rebuilt = (from_arrays(family, members[index, family]) for index, family in sorted(members))
+    return EnsemblePrediction(tuple(rebuilt), weight)

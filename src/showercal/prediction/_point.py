@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from showercal.prediction._base import FloatArray, MonotoneMap, Prediction
@@ -18,6 +19,8 @@ class PointPrediction(Prediction):
 
     Args:
         energy: Shape (B,), [GeV].
+        spread: Standard deviation between the equally good models whose mean this is, shape (B,), [GeV]; None for a
+            single model. It is no width: how far the truth scatters about the energy is not known.
 
     Raises:
         DataError: If there is not one number per event.
@@ -29,17 +32,18 @@ class PointPrediction(Prediction):
     """
 
     energy: FloatArray
+    spread: FloatArray | None = None
     has_width = False
     family = "point"
 
     def __post_init__(self) -> None:
-        check_columns(energy=self.energy)
+        check_columns(**self._columns())
 
     def __len__(self) -> int:
         return len(self.energy)
 
     def __getitem__(self, where: slice | NDArray[Any]) -> PointPrediction:
-        return PointPrediction(self.energy[where])
+        return PointPrediction(**{name: values[where] for name, values in self._columns().items()})
 
     @property
     def mean(self) -> FloatArray:
@@ -59,7 +63,7 @@ class PointPrediction(Prediction):
 
     @property
     def std_model(self) -> FloatArray:
-        raise no_width("std_model")
+        return np.zeros(len(self)) if self.spread is None else self.spread
 
     def quantile(self, q: ArrayLike) -> FloatArray:
         raise no_width("quantile")
@@ -77,7 +81,12 @@ class PointPrediction(Prediction):
         raise no_width("sample")
 
     def transform(self, energy_map: MonotoneMap) -> PointPrediction:
-        return PointPrediction(energy_map(self.energy))
+        """The point after the map; the spread is that of models close to it, which the slope there stretches."""
+        spread = None if self.spread is None else self.spread * energy_map.derivative(self.energy)
+        return PointPrediction(energy_map(self.energy), spread)
 
     def arrays(self) -> dict[str, FloatArray]:
-        return contiguous(energy=self.energy)
+        return contiguous(**self._columns())
+
+    def _columns(self) -> dict[str, FloatArray]:
+        return {"energy": self.energy} | ({} if self.spread is None else {"spread": self.spread})
