@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from showercal import Estimator, Events, detector
-from showercal.training import MethodConfig, NetworkRegressor, build_method
+from showercal.training import Ensemble, MethodConfig, NetworkRegressor, build_method
 
 _DEPTH = np.array([2.0, 20.0, 35.0, 24.0, 11.0, 5.0, 2.0, 1.0])
 
@@ -46,6 +46,6 @@ def darkened(events: Events, which: NDArray[np.intp]) -> Events:
 def method_of(config: Mapping[str, Any]) -> Estimator:
     """The unfitted method of options as they stand in a recipe, without a progress bar."""
     method = build_method(TypeAdapter(MethodConfig).validate_python(config))
-    if isinstance(method, NetworkRegressor):
+    if isinstance(method, NetworkRegressor | Ensemble):
         method.progress = False
     return method

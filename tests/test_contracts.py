@@ -92,6 +92,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
         )
     },
 }
+CONFIGS |= {
+    f"ensemble-{name}": {"kind": "ensemble", "of": CONFIGS[name], "n_models": 2, **options}
+    for name, options in {
+        "layer_line": {},
+        "trees": {"n_folds": 4},
+        "fcn": {"weights": "loss"},
+        "deep_sets-normal": {},
+        "fcn-normal_mixture": {"seed": 3},
+        "fcn-gaussian_ansatz": {},
+    }.items()
+}
 # Bias correction and recalibration of the width with which a method is exported: another pair for each one in turn.
 CALIBRATIONS = (("line", "scale"), ("power", "isotonic"), ("spline", "conformal"), ("power_offset", "scale"))
 
@@ -195,9 +206,8 @@ def outputs_of(prediction: Prediction) -> dict[str, Any]:
 
 
 def test_every_form_of_calibration_is_exported() -> None:
-    with_width = [
-        place for place, config in enumerate(CONFIGS.values()) if config.get("network", {}).get("head") is not None
-    ]
+    networks = [config.get("of", config).get("network", {}) for config in CONFIGS.values()]
+    with_width = [place for place, network in enumerate(networks) if network.get("head") is not None]
     assert {place % len(CALIBRATIONS) for place in with_width} == set(range(len(CALIBRATIONS)))
 
 

@@ -4,6 +4,7 @@ from showercal.models._ansatz import GaussianAnsatzEnergy
 from showercal.models._dense import dense_layers
 from showercal.models._depth_net import DepthNetConfig
 from showercal.models._distribution import EnergyDistribution, PointEnergy
+from showercal.models._ensemble_graph import EnsembleGraph
 from showercal.models._graph import EnergyGraph, NetworkGraph
 from showercal.models._heads import Head, HeadConfig, build_head
 from showercal.models._linear import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig
@@ -22,6 +23,7 @@ __all__ = [
     "DepthNetConfig",
     "EnergyDistribution",
     "EnergyGraph",
+    "EnsembleGraph",
     "GaussianAnsatzEnergy",
     "Head",
     "HeadConfig",

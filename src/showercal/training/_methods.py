@@ -6,46 +6,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from showercal.errors import ModelFileError, RecipeError, nearest
-from showercal.estimator import Estimator, read_model_file
-from showercal.models import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig, Trees, TreesConfig
-from showercal.training._regressor import NetworkMethodConfig, NetworkRegressor
+from showercal.errors import RecipeError
+from showercal.estimator import Estimator
+from showercal.training._ensemble import Ensemble, EnsembleConfig
+from showercal.training._single import SINGLE_METHODS, AnySingleConfig, build_single, load_one_of
 
-MethodConfig = Annotated[
-    StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig, Field(discriminator="kind")
-]
+AnyMethodConfig = AnySingleConfig | EnsembleConfig
+MethodConfig = Annotated[AnyMethodConfig, Field(discriminator="kind")]
 
-METHODS: Final[Mapping[str, type[Estimator]]] = {
-    "straight_line": StraightLine,
-    "layer_line": LayerLine,
-    "trees": Trees,
-    "network": NetworkRegressor,
-}
+METHODS: Final[Mapping[str, type[Estimator]]] = {**SINGLE_METHODS, "ensemble": Ensemble}
 
 
-def build_method(
-    config: StraightLineConfig | LayerLineConfig | TreesConfig | NetworkMethodConfig,
-    start: Estimator | None = None,
-    *,
-    fine_tune: bool = False,
-) -> Estimator:
+def build_method(config: AnyMethodConfig, start: Estimator | None = None, *, fine_tune: bool = False) -> Estimator:
     """The unfitted method of a configuration.
 
     Args:
         config: Options.
         start: The fitted method that ``start_from`` names, or that is trained on.
-        fine_tune: Whether that is trained on with all its scales (see `NetworkRegressor`).
+        fine_tune: Whether that is trained on with all its scales (see `NetworkRegressor`); not of an ensemble.
 
     Raises:
-        RecipeError: If that is no network.
+        RecipeError: If that is no network, or for an ensemble no ensemble.
     """
-    if start is None:
-        return METHODS[config.kind](config)  # type: ignore[call-arg]
-    if not isinstance(config, NetworkMethodConfig) or not isinstance(start, NetworkRegressor):
-        raise RecipeError(f"only a network can start from a network; got {config.kind} from {type(start).__name__}")
-    return NetworkRegressor(config, start=start, fine_tune=fine_tune)
+    if isinstance(config, EnsembleConfig):
+        if start is not None and not isinstance(start, Ensemble):
+            raise RecipeError(f"only an ensemble can start an ensemble, member by member; got {type(start).__name__}")
+        return Ensemble(config, start=start)
+    return build_single(config, start, fine_tune=fine_tune)
 
 
 def load_method(folder: Path) -> Estimator:
@@ -54,11 +43,4 @@ def load_method(folder: Path) -> Estimator:
     Raises:
         ModelFileError: If it is missing, damaged or of an unknown kind.
     """
-    options, _ = read_model_file(folder)
-    kind = str(options.get("kind"))
-    if kind not in METHODS:
-        raise ModelFileError(f"{folder} holds a method of unknown kind {kind!r}; {nearest(kind, METHODS)}")
-    try:
-        return METHODS[kind].load(folder)
-    except (KeyError, TypeError, ValidationError) as fault:
-        raise ModelFileError(f"{folder} is damaged ({fault!r}); train the method again") from fault
+    return load_one_of(METHODS, folder)

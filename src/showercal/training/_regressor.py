@@ -281,6 +281,18 @@ class NetworkRegressor(Estimator):
         return count_parameters(self.network_)
 
     @property
+    def kept_epoch(self) -> dict[str, float]:
+        """The row of the history of the epoch whose weights were kept: the best, or the last under a decorrelation."""
+        if self.config.decorrelation is not None:
+            return self.history_[-1]
+        return min(self.history_, key=lambda row: row["validation_loss"])
+
+    @property
+    def train_seconds(self) -> float:
+        """Spent in training steps, over all calls of a fit that was resumed, [s]."""
+        return sum(row["seconds"] for row in self.history_)
+
+    @property
     def train_events_per_s(self) -> float:
         """Median over the epochs of events per second spent in training steps."""
         return self.n_train_ / float(np.median([row["seconds"] for row in self.history_]))
