@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from showercal.cli import main
 from showercal.errors import RecipeError
-from showercal.studies import packaged_studies
+from showercal.studies import Recipe, packaged_studies
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -50,6 +51,7 @@ def test_help_names_every_command(cli: Cli) -> None:
     assert code == 0
     for command in (
         "run",
+        "ablate",
         "studies",
         "simulate",
         "digitise",
@@ -85,6 +87,19 @@ def test_studies_are_listed(cli: Cli) -> None:
             ("run", "electrons", "--pretrain", "FOLDER/none"),
             "--pretrain FOLDER/none: nothing is there, and no such simulator; known: ",
         ),
+        (
+            ("run", "electrons", "--ensemble-of", "deep_set"),
+            "ensemble.methods names 'deep_set', which is not among the methods; nearest known: 'deep_sets'",
+        ),
+        (("ablate", "electrons-prior"), "the study electrons-prior has no ablations"),
+        (
+            ("ablate", "electrons", "--only", "no_strat", "--out", "FOLDER/run"),
+            "no variant 'no_strat' among the ablations of electrons; nearest known: 'no_start'",
+        ),
+        (
+            ("ablate", "electrons", "--set", "ablations.variants.no_start.changes.network.stat=1"),
+            "ablations.variants.no_start.changes: ",
+        ),
         (("evaluate", "FOLDER", "--events", "x"), "no run in FOLDER: recipe.yaml is missing"),
         (("export", "FOLDER", "--method", "a", "--out", "FOLDER/a.onnx"), "no run in FOLDER: recipe.yaml is missing"),
         (("report", "FOLDER/none"), "no run in FOLDER/none: recipe.yaml is missing"),
@@ -99,6 +114,28 @@ def test_errors_are_one_paragraph(cli: Cli, tmp_path: Path, arguments: tuple[str
     assert message.replace("FOLDER", str(tmp_path)) in text
     assert hint == "(showercal --debug COMMAND shows where it happened)"
     assert not list(tmp_path.iterdir())  # a command that is refused leaves nothing behind
+
+
+def test_what_is_asked_for_on_the_command_line_is_run(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ensembles of `run`, and the variants of `ablate`; what they do is tested where it is done."""
+    asked: list[tuple[Recipe, tuple[str, ...]]] = []
+
+    def stop(recipe: Recipe, folder: Path, *, only: Sequence[str] = (), command: str, say: object) -> None:
+        asked.append((recipe, tuple(only)))
+        raise RecipeError(f"not run into {folder}")
+
+    monkeypatch.setattr("showercal.studies.run_study", stop)
+    monkeypatch.setattr("showercal.studies.ablate_study", stop)
+    assert "not run into runs/electrons\n" in cli("run", "electrons", "--ensemble", 3, "--ensemble-of", "fcn")[2]
+    assert "not run into there\n" in cli("run", "electrons", "--ensemble", 3, "--out", "there")[2]
+    chosen = [[name for name in recipe.methods if recipe.is_ensemble(name)] for recipe, _ in asked]
+    assert chosen[0] == ["fcn_ensemble"]
+    assert chosen[1] == [f"{name}_ensemble" for name in ("fcn", "convnet", "deep_sets_mse", "deep_sets")]
+    several: Any = asked[0][0].methods["fcn_ensemble"].method
+    assert several.n_models == 3
+    options = ("--only", "several", "--only", "no_start", "--limit", 500)
+    assert "not run into runs/electrons-ablations\n" in cli("ablate", "electrons", *options)[2]
+    assert (asked[2][0].data.limit, asked[2][1]) == (500, ("several", "no_start"))
 
 
 def test_debug_shows_where_it_happened(cli: Cli) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from showercal.errors import DataError
-from showercal.evaluation import METRICS, Binning, MethodArrays, Row, compare, evaluate
+from showercal.evaluation import METRICS, RATIOS, Binning, MethodArrays, Row, compare, evaluate
 from showercal.evaluation._measure_tracker import EVENT_METRICS, TRACKER_METRICS
 from showercal.evaluation._measure_width import RAW_WIDTH_METRICS, WIDTH_METRICS
 
@@ -44,10 +45,12 @@ def test_every_row_is_there_once(rows: list[Row]) -> None:
     assert len(keys) == len(set(keys))
     made_elsewhere = {"train_events_per_s", "fit_seconds", "n_parameters", "sigma_ratio_alone", "gain_kept"}
     made_by_a_second_correction = {name for name in METRICS if name.endswith("_local")}
-    of_widths = {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"}
-    # by a tracker or of simulations
-    made_elsewhere |= {name for name in METRICS if name.endswith("_ratio")} - {"sigma_ratio"} | {"two_sample_auc"}
-    made_elsewhere |= {*TRACKER_METRICS, *EVENT_METRICS, "max_rmse", "max_rmse_event"}
+    of_widths = {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p", "crps_ratio", "model_spread"}
+    of_simulations = {name for name in METRICS if name.endswith("_ratio")} - {*RATIOS.values()} | {"two_sample_auc"}
+    of_a_tracker = {*TRACKER_METRICS, *EVENT_METRICS} | {
+        name for name in METRICS if name.startswith(("mean_improvement", "max_rmse"))
+    }
+    made_elsewhere |= of_simulations | of_a_tracker
     assert {r.metric for r in rows} == set(METRICS) - made_elsewhere - made_by_a_second_correction - of_widths
     assert {r.bin for r in rows} == {None, *range(5)}
     assert (one(rows, "full", "bias").bin_low, one(rows, "full", "bias").bin_high) == (0, 10)
@@ -106,6 +109,29 @@ def test_half_the_width_is_half_in_every_ratio(rows: list[Row]) -> None:
     assert one(rows, "full", "relative_iqr").value == 0
     # raw: std(0.9 (t + e) - t) has the spread of the truth in the bin as well, so that the ratio is above one half
     assert 0.5 < one(rows, "half", "sigma_ratio_raw").value < 0.6
+
+
+def test_ratios_of_other_metrics_are_of_all_events_and_paired(rows: list[Row]) -> None:
+    for metric in ("resolution_std", "resolution_sigma68", "resolution_gauss"):
+        full, half = (one(rows, method, metric) for method in ("full", "half"))
+        ratio = one(rows, "half", RATIOS[metric])
+        assert ratio.value == pytest.approx(half.value / full.value, rel=1e-12)
+        # the noise of both differs by a factor: their errors, each of some per cent, cancel
+        assert ratio.error < 0.2 * full.error / full.value
+        assert [row.bin for row in rows if row.metric == RATIOS[metric] and row.method == "half"] == [None]
+
+
+def test_spread_between_models_is_told_as_sigma_over_root_energy() -> None:
+    truth, methods = toy(5_000)
+    several = dataclasses.replace(methods["half"], spread=0.2 * np.sqrt(truth))
+    rows = evaluate(truth, {"full": methods["full"], "half": several}, "full", BINS, n_bootstrap=10)
+    assert {row.method for row in rows if row.metric == "model_spread"} == {"half"}
+    # sqrt(E) is averaged before the division by sqrt(<E>): below 0.2 by 2 % in the bin from 0 on, by less in the others
+    bins = [one(rows, "half", "model_spread", number).value for number in range(5)]
+    assert bins == pytest.approx([0.2] * 5, rel=0.07)
+    assert one(rows, "half", "model_spread").value == pytest.approx(np.mean(bins), rel=1e-12)
+    with pytest.raises(DataError, match="the spread between the models of 'half' must be finite; got nan at event 0"):
+        evaluate(truth, {"half": dataclasses.replace(several, spread=np.full(5_000, np.nan))}, "half", BINS)
 
 
 def test_resolution_terms(rows: list[Row]) -> None:

@@ -112,10 +112,11 @@ def make_recipe(events_folder: Path) -> Callable[..., Recipe]:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without figures: drawing takes longer than the whole study."""
+    monkeypatch.setattr("showercal.studies._run.write_report", write_without_figures)
 
-    def write(content: ReportContent, folder: Path) -> Path:
-        (folder / "results.md").write_text(results_markdown(content), encoding="utf-8")
-        (folder / "report.html").write_text(f"{content.title} {content.description}", encoding="utf-8")
-        return folder / "report.html"
 
-    monkeypatch.setattr("showercal.studies._run.write_report", write)
+def write_without_figures(content: ReportContent, folder: Path) -> Path:
+    """Instead of the whole report."""
+    (folder / "results.md").write_text(results_markdown(content), encoding="utf-8")
+    (folder / "report.html").write_text(f"{content.title} {content.description}", encoding="utf-8")
+    return folder / "report.html"

@@ -74,7 +74,7 @@ def test_an_override_of_one_method_leaves_the_others() -> None:
     [
         ("evaluation.n_bin=5", r"unknown key 'evaluation.n_bin'; nearest known: 'n_bins'$"),
         ("methods.fcn.method.training.epoch=5", r"unknown key 'methods.fcn.method.training.epoch'; .* 'epochs'$"),
-        ("xyzzy=3", "unknown key 'xyzzy'; known: 'calibration', 'data', 'description'"),
+        ("xyzzy=3", "unknown key 'xyzzy'; known: 'ablations', 'calibration', 'data', 'description'"),
         ("methods.conv.method.training.epochs=5", "the recipe has no method 'conv'; nearest known: 'convnet'"),
         ("methods.fcn.method.network.name=fnc", "unknown methods.fcn.method.network.name 'fnc'; nearest known: 'fcn'"),
         ("methods.x={label: X, method: {values: [cells.tracks]}}", "methods.x.method.kind is missing"),

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
 from showercal import Events, open_events
 from showercal.errors import DataError
@@ -28,7 +29,7 @@ from showercal.studies._content import report_content
 from showercal.studies._data import learned, split
 from showercal.studies._judge import Judged
 from showercal.studies._recipe import FallingSpectrum, SplitConfig
-from showercal.training import MethodConfig
+from showercal.training import MethodConfig, NetworkMethodConfig, NetworkRegressor
 
 from .conftest import network, showers, study
 
@@ -42,10 +43,8 @@ OF_SIMULATIONS = {name for name in METRICS if name.startswith("visible_energy_")
 OF_A_TRACKER = {*TRACKER_METRICS, *EVENT_METRICS} | {
     n for n in METRICS if n.startswith(("mean_improvement", "max_rmse"))
 }
-OF_POINTS = set(METRICS) - {
-    *(*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p"),
-    *(*OF_TRANSFER, *OF_SIMULATIONS, *OF_A_TRACKER),
-}
+OF_WIDTHS = {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p", "crps_ratio"}
+OF_POINTS = set(METRICS) - {*OF_WIDTHS, *OF_TRANSFER, *OF_SIMULATIONS, *OF_A_TRACKER, "model_spread"}
 ROW_KEYS = {"method", "metric", "bin", "bin_low", "bin_high", "value", "error"}
 
 
@@ -406,13 +405,21 @@ def test_unknown_results(finished: Path) -> None:
         open_run(finished).value("trea", "bias")
 
 
+def trained(recipe: Recipe, name: str, history: list[dict[str, float]]) -> Any:
+    """A method of a recipe that went through these epochs, if it has any."""
+    config = recipe.methods[name].method
+    if not isinstance(config, NetworkMethodConfig):
+        return SimpleNamespace(n_parameters=2)
+    method = NetworkRegressor(config)
+    method.history_, method.network_ = history, nn.Linear(1, 1)
+    return method
+
+
 @pytest.mark.parametrize(("n_epochs", "stopped"), [(40, None), (12, 11)])
 def test_early_stopping_is_told(n_epochs: int, stopped: int | None) -> None:
     recipe = load_recipe("electrons")  # plans 40 epochs for the FCN
     history = [{"epoch": e, "train_loss": 1.0, "validation_loss": abs(e - 5.0)} for e in range(n_epochs)]
-    fitted = {name: SimpleNamespace(n_parameters=2, history_=[]) for name in recipe.methods}
-    fitted["fcn"] = SimpleNamespace(n_parameters=2, history_=history)
-    run: Any = SimpleNamespace(recipe=recipe, method=fitted.__getitem__)
+    run: Any = SimpleNamespace(recipe=recipe, method=lambda name: trained(recipe, name, history))
     point = PointPrediction(np.ones(3))
     same = dict.fromkeys(recipe.methods, point)
     events = showers(3)
@@ -426,7 +433,7 @@ def test_early_stopping_is_told(n_epochs: int, stopped: int | None) -> None:
 def test_under_a_penalty_the_report_names_the_last_epoch() -> None:
     recipe = load_recipe("electrons-pivot")
     history = [{"epoch": e, "train_loss": 1.0, "validation_loss": abs(e - 5.0)} for e in range(20)]
-    run: Any = SimpleNamespace(recipe=recipe, method=lambda _: SimpleNamespace(n_parameters=2, history_=history))
+    run: Any = SimpleNamespace(recipe=recipe, method=lambda name: trained(recipe, name, history))
     same = dict.fromkeys(recipe.methods, PointPrediction(np.ones(3)))
     info = {"versions": {}, "provenance": {}, "command": "", "timings": {}}
     content = report_content(run, Judged(showers(3), same, same, {}, []), [], info)

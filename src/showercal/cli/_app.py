@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from showercal.cli._ablate import ablate
 from showercal.cli._apply import apply
 from showercal.cli._digitise import digitise
 from showercal.cli._evaluate import evaluate
@@ -28,7 +29,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (run, studies, simulate, digitise, inspect, evaluate, report, export, apply, validate_simulation):
+for _command in (
+    run,
+    ablate,
+    studies,
+    simulate,
+    digitise,
+    inspect,
+    evaluate,
+    report,
+    export,
+    apply,
+    validate_simulation,
+):
     app.command()(_command)
 
 

@@ -44,6 +44,19 @@ def pretrain_overrides(source: str | None, n_events: int | None) -> list[str]:
     return [f"pretrain.events={json.dumps({key: value for key, value in chosen.items() if value is not None})}"]
 
 
+def ensemble_overrides(n_models: int | None, methods: list[str]) -> list[str]:
+    """What ``--ensemble`` and ``--ensemble-of`` change in the recipe."""
+    chosen = {"n_models": n_models, "methods": methods or None}
+    return [f"ensemble.{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None]
+
+
+def data_overrides(events: str | None, mapping: str | None, limit: int | None) -> list[str]:
+    """What ``--events``, ``--mapping`` and ``--limit`` change in the recipe."""
+    chosen = {"events": events, "mapping": mapping, "limit": limit}
+    # quoted: a path is no YAML
+    return [f"data.{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None]
+
+
 def run(
     study: Annotated[str, typer.Argument(help="Name of a study (see: showercal studies), or a .yaml recipe.")],
     out: Annotated[
@@ -64,6 +77,12 @@ def run(
         int | None,
         typer.Option(help="How many events of --pretrain. [default: 300000 of a simulator, all of a folder]"),
     ] = None,
+    ensemble: Annotated[
+        int | None, typer.Option(min=2, help="Also fit an ensemble of so many models of each network.")
+    ] = None,
+    ensemble_of: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Of this method only; may be given more than once.")
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change any option of the recipe.")
     ] = None,
@@ -74,10 +93,8 @@ def run(
     """
     from showercal.studies import load_recipe, run_study
 
-    overrides = [*pretrain_overrides(pretrain, pretrain_events), *(set_ or [])]
-    for key, value in (("events", events), ("mapping", mapping), ("limit", limit)):
-        if value is not None:
-            overrides.append(f"data.{key}={json.dumps(value)}")  # quoted: a path is no YAML
+    overrides = [*pretrain_overrides(pretrain, pretrain_events), *ensemble_overrides(ensemble, ensemble_of or [])]
+    overrides += [*(set_ or []), *data_overrides(events, mapping, limit)]
     recipe = load_recipe(study, overrides)
     folder = out or Path("runs") / recipe.name
     command = shlex.join(["showercal", *sys.argv[1:]])

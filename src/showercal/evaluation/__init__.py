@@ -8,7 +8,7 @@ from showercal.evaluation._dependence import Dependence, dependence
 from showercal.evaluation._estimates import ESTIMATES, Estimate, stratified_mean
 from showercal.evaluation._evaluate import evaluate
 from showercal.evaluation._measure import MethodArrays
-from showercal.evaluation._metrics import METRICS, Metric
+from showercal.evaluation._metrics import METRICS, RATIOS, Metric
 from showercal.evaluation._reliability import Reliability, reliability
 from showercal.evaluation._resolution_fit import TERMS, ResolutionFit, fit_resolution, resolution_curve
 from showercal.evaluation._rows import Row, finite_or_none
@@ -22,6 +22,7 @@ __all__ = [
     "COVERAGES",
     "ESTIMATES",
     "METRICS",
+    "RATIOS",
     "TERMS",
     "Binning",
     "Bootstrap",

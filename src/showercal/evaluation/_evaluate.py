@@ -11,22 +11,30 @@ from showercal.errors import DataError, nearest
 from showercal.evaluation._binning import Binning
 from showercal.evaluation._bootstrap import Bootstrap
 from showercal.evaluation._dependence import MIN_EVENTS, Dependence, dependence
-from showercal.evaluation._measure import MethodArrays, Replicas, check_energies, measure, nothing, ratio
+from showercal.evaluation._measure import (
+    SPREAD_METRIC,
+    MethodArrays,
+    Replicas,
+    check_energies,
+    measure,
+    nothing,
+    ratio,
+)
 from showercal.evaluation._measure_tracker import EVENT_METRICS, TRACKER_METRICS
+from showercal.evaluation._metrics import RATIOS
 from showercal.evaluation._resolution_fit import TERMS, fit_resolution
 from showercal.evaluation._rows import Row
 from showercal.evaluation._widths import check_widths, uniformity_p_value
 
 FloatArray = NDArray[np.float64]
 
-_MEANS_OF_BINS = ("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw", "sharpness", *TRACKER_METRICS, *EVENT_METRICS)
+_MEANS_OF_BINS = (
+    *("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw", "sharpness", SPREAD_METRIC),
+    *(*TRACKER_METRICS, *EVENT_METRICS),
+)
 _LARGEST_OF_BINS = {"max_rmse": "combined_over_e", "max_rmse_event": "combined_event_over_e"}
-# ratios to the reference, of what; in bins as well as overall, or overall alone
-_RATIOS = {"sigma_ratio": "sigma_over_sqrt_e", "sigma_ratio_raw": "sigma_over_sqrt_e_raw"}
-_OVERALL_RATIOS = {
-    f"{metric}_ratio": metric
-    for metric in ("mean_improvement", "mean_improvement_event", "mean_improvement_raw", *_LARGEST_OF_BINS)
-}
+# of which the ratio to the reference is given in bins, too
+_RATIOS_IN_BINS = ("sigma_over_sqrt_e", "sigma_over_sqrt_e_raw")
 _INTERNAL = "iqr"  # becomes relative_iqr
 _OVERALL_ONLY = "ence"  # it has bins of its own
 
@@ -44,11 +52,11 @@ def evaluate(
     """Judge methods on the same events.
 
     Overall values (bin None) are those of all events inside the binning taken together, except for sigma_over_sqrt_e,
-    the sharpness beside it and all that stands beside a tracker, which are unweighted means of the bins, as published;
-    sigma_ratio is the ratio of these means, and ``max_rmse`` the largest of the bins. Methods with a width get the rows
-    that judge it, the others do not; rows beside a tracker are there where there is one. A bin with too few events (see
-    `Binning`) has rows with NaN and takes no part in mean and largest. Events outside the binning are counted in
-    ``n_events_outside`` and not judged.
+    the sharpness and the model_spread beside it and all that stands beside a tracker, which are unweighted means of the
+    bins, as published; sigma_ratio is the ratio of these means, and ``max_rmse`` the largest of the bins. Methods with
+    a width get the rows that judge it, the others do not; rows beside a tracker are there where there is one. A bin
+    with too few events (see `Binning`) has rows with NaN and takes no part in mean and largest. Events outside the
+    binning are counted in ``n_events_outside`` and not judged.
 
     Errors are standard deviations over resampled events, the same events for all methods, so that the ratios to the
     reference have the error of a paired comparison. They do not hold the error of a bias correction fitted elsewhere.
@@ -121,10 +129,14 @@ def _checked(truth: FloatArray, predictions: Mapping[str, MethodArrays], referen
             None if width is None else check_widths(name, width, len(truth))
             for width in (arrays.width, arrays.width_raw)
         )
-        combined = None if arrays.combined is None else np.asarray(arrays.combined, dtype=np.float64)
+        combined, spread = (
+            None if array is None else np.asarray(array, dtype=np.float64) for array in (arrays.combined, arrays.spread)
+        )
         if combined is not None:
             check_energies(f"the combined energy of {name!r}", combined, len(truth))
-        methods[name] = MethodArrays(raw, corrected, width, width_raw, combined)
+        if spread is not None:
+            check_energies(f"the spread between the models of {name!r}", spread, len(truth))
+        methods[name] = MethodArrays(raw, corrected, width, width_raw, combined, spread)
     return methods
 
 
@@ -162,12 +174,12 @@ def _add_ratios(bins: list[dict[str, Replicas]], whole: dict[str, Replicas], ref
     """Ratios to the reference, replica by replica."""
     for sample in (*bins, whole):
         base = dict(sample[reference])
-        ratios = _RATIOS | (_OVERALL_RATIOS if sample is whole else {})
+        metrics = RATIOS if sample is whole else _RATIOS_IN_BINS
         for replicas in sample.values():
             replicas["relative_iqr"] = 1 - ratio(replicas[_INTERNAL], base[_INTERNAL])
-            for name, metric in ratios.items():
+            for metric in metrics:
                 if metric in replicas and metric in base:
-                    replicas[name] = ratio(replicas[metric], base[metric])
+                    replicas[RATIOS[metric]] = ratio(replicas[metric], base[metric])
 
 
 def _rows(name: str, binning: Binning, samples: list[Replicas], counts: list[int], n_total: int) -> Iterator[Row]:

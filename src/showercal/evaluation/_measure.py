@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,8 @@ SAMPLE_METRICS = (
     "resolution_effective",
     "iqr",
 )
+#: Of methods that are several models.
+SPREAD_METRIC: Final = "model_spread"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +52,7 @@ class MethodArrays:
         width: The predicted distributions after all corrections; None for a point estimator.
         width_raw: The same before the recalibration of the width; None where there was none.
         combined: Corrected energies combined with those of a tracker event by event, shape (B,), [GeV]; None for none.
+        spread: Standard deviation between equally good models, shape (B,), [GeV]; None for a single model.
     """
 
     raw: FloatArray
@@ -56,18 +60,20 @@ class MethodArrays:
     width: WidthArrays | None = None
     width_raw: WidthArrays | None = None
     combined: FloatArray | None = None
+    spread: FloatArray | None = None
 
     def take(self, at: IntArray) -> MethodArrays:
         """The same for some of the events."""
         width, width_raw = (None if width is None else width.take(at) for width in (self.width, self.width_raw))
-        combined = None if self.combined is None else self.combined[at]
-        return MethodArrays(self.raw[at], self.corrected[at], width, width_raw, combined)
+        combined, spread = (None if array is None else array[at] for array in (self.combined, self.spread))
+        return MethodArrays(self.raw[at], self.corrected[at], width, width_raw, combined, spread)
 
     @property
     def width_metrics(self) -> tuple[str, ...]:
-        """Names of the metrics that the widths give."""
+        """Names of the metrics that the widths and the spread of models give."""
         raw = RAW_WIDTH_METRICS if self.width_raw is not None else {}
-        return (*(WIDTH_METRICS if self.width is not None else ()), *raw)
+        spread = () if self.spread is None else (SPREAD_METRIC,)
+        return (*(WIDTH_METRICS if self.width is not None else ()), *raw, *spread)
 
     @property
     def tracker_metrics(self) -> tuple[str, ...]:
@@ -126,6 +132,7 @@ class _Columns:
         self._tracker = TrackerColumns(corrected, raw, combined) if has_tracker else None
         self._width = None if arrays.width is None else WidthColumns(truth, arrays.width)
         self._width_raw = None if arrays.width_raw is None else WidthColumns(truth, arrays.width_raw)
+        self._spread = None if arrays.spread is None else arrays.spread[order]
 
     def metrics(self, at: IntArray, energy: FloatArray, medians: tuple[FloatArray, FloatArray] | None) -> Replicas:
         """Metrics on resampled events.
@@ -154,6 +161,8 @@ class _Columns:
         if self._width_raw is not None:
             before = self._width_raw.metrics(at, energy)
             found |= {name: before[metric] for name, metric in RAW_WIDTH_METRICS.items()}
+        if self._spread is not None:
+            found[SPREAD_METRIC] = weights @ self._spread / (weights.shape[1] * np.sqrt(energy))
         return found
 
 

@@ -131,7 +131,18 @@ _BESIDE_A_TRACKER: Final[tuple[tuple[str, str, str, Better | None], ...]] = (
         "lower",
     ),
 )
-_RATIO_OF: Final = ("mean_improvement", "mean_improvement_event", "mean_improvement_raw", "max_rmse", "max_rmse_event")
+#: Metrics whose ratio to that of the reference is given, with the error of a paired comparison, and what it is called.
+RATIOS: Final[Mapping[str, str]] = MappingProxyType(
+    {f"sigma_over_sqrt_e{suffix}": f"sigma_ratio{suffix}" for suffix in ("", "_local", "_raw")}
+    | {
+        metric: f"{metric}_ratio"
+        for metric in (
+            *(f"resolution_{name}" for name, _, _ in _WIDTHS),
+            "crps",
+            *("mean_improvement", "mean_improvement_event", "mean_improvement_raw", "max_rmse", "max_rmse_event"),
+        )
+    }
+)
 
 _ALL = (
     Metric(
@@ -266,17 +277,6 @@ _ALL = (
         *_PERCENT,
     ),
     *(Metric(name, title, text, "1", better, *_PERCENT) for name, title, text, better in _BESIDE_A_TRACKER),
-    *(
-        Metric(
-            f"{name}_ratio",
-            f"{title}, ratio",
-            f"{title} over that of the reference on the same events. The error is paired.",
-            "1",
-            better,
-        )
-        for name, title, _, better in _BESIDE_A_TRACKER
-        if name in _RATIO_OF
-    ),
     Metric(
         "nll",
         "NLL",
@@ -309,6 +309,16 @@ _ALL = (
         "Predicted σ/√E",
         "Mean predicted width (half the central 68.27 % interval) over the square root of the mean true energy; "
         "averaged over the bins. It equals σ/√E where the predicted widths are right; narrow is good only then.",
+        "sqrt(GeV)",
+        None,
+        "√GeV",
+    ),
+    Metric(
+        "model_spread",
+        "Model σ/√E",
+        "Mean standard deviation between the models of an ensemble over the square root of the mean true energy; "
+        "averaged over the bins. The part of σ/√E that comes of what the training events leave open, as far as "
+        "the members tell: what all of them get wrong alike is not in it.",
         "sqrt(GeV)",
         None,
         "√GeV",
@@ -481,5 +491,17 @@ _ALL = (
     Metric("n_parameters", "Parameters", "Numbers that the fit adjusts.", "1", None),
 )
 
+_OF_RATIOS = (
+    Metric(
+        RATIOS[metric.name],
+        f"{metric.title}, ratio",
+        f"{metric.title} over that of the reference on the same events. The error is paired.",
+        "1",
+        metric.better,
+    )
+    for metric in _ALL
+    if RATIOS.get(metric.name) == f"{metric.name}_ratio"  # those of another name say more above
+)
+
 #: All metrics by name.
-METRICS: Final[Mapping[str, Metric]] = MappingProxyType({metric.name: metric for metric in _ALL})
+METRICS: Final[Mapping[str, Metric]] = MappingProxyType({metric.name: metric for metric in (*_ALL, *_OF_RATIOS)})

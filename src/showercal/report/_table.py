@@ -91,8 +91,9 @@ def comparison_columns(content: ReportContent) -> list[Column]:
 
 
 def uncertainty_columns(content: ReportContent) -> list[Column]:
-    """Columns of the methods that have a width; none when no method has one."""
-    return _columns(content, _width_recipes(), [n for n in content.methods if overall(content, n, "coverage_68")])
+    """Columns of the methods that have a width, or a spread between their models; none when no method has any."""
+    names = [n for n in content.methods if any(overall(content, n, m) for m in ("coverage_68", "model_spread"))]
+    return _columns(content, _width_recipes(), names)
 
 
 def without_width(content: ReportContent) -> str:
@@ -215,7 +216,7 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
 
 
 def _width_recipes() -> list[_Recipe]:
-    scores = ("nll", "crps", "sharpness", "ence")
+    scores = ("nll", "crps", "sharpness", "model_spread", "ence")
     pulls = ("pull_mean", "pull_width", "pull_sigma68")
     before = ("nll_raw", "pull_width_raw", "coverage_68_raw", "coverage_95_raw")
     return [

@@ -1,5 +1,6 @@
 """Studies: the published systems as recipes over the parts; run, judge on other events, report, export."""
 
+from showercal.studies._ablate import Ablation, Ablations, ablate_study
 from showercal.studies._data import read_events
 from showercal.studies._export import export_run
 from showercal.studies._recipe import (
@@ -15,6 +16,8 @@ from showercal.studies._recipe import (
 from showercal.studies._run import Run, evaluate_run, open_run, render_report, run_study
 
 __all__ = [
+    "Ablation",
+    "Ablations",
     "CalibrationConfig",
     "DataConfig",
     "EvaluationConfig",
@@ -22,6 +25,7 @@ __all__ = [
     "Recipe",
     "Run",
     "SplitConfig",
+    "ablate_study",
     "evaluate_run",
     "export_run",
     "load_recipe",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 _KEY_FILE: Final = "done.json"
 _CHOICES: Final = ("kind", "name")
+_NOT_DECIDING: Final = ("workers",)
 
 
 def digest(*parts: Any) -> str:
@@ -23,11 +24,13 @@ def digest(*parts: Any) -> str:
 def essence(options: BaseModel) -> dict[str, Any]:
     """Options without those at their defaults, so that a new option with a default changes no hash.
 
-    The words that choose among kinds of options stay.
+    The words that choose among kinds of options stay; how many processes share the work is left out.
     """
     chosen: dict[str, Any] = {}
     for name, field in type(options).model_fields.items():
         value = getattr(options, name)
+        if name in _NOT_DECIDING:
+            continue
         if name in _CHOICES or value != field.get_default(call_default_factory=True):
             chosen[name] = _plain(value)
     return chosen

@@ -11,7 +11,7 @@ from showercal.evaluation import Row, TransferRow
 from showercal.events import Events, leaf_paths
 from showercal.report import MethodSummary, ReportContent
 from showercal.studies._judge import Judged
-from showercal.training import NetworkMethodConfig
+from showercal.training import NetworkMethodConfig, NetworkRegressor
 
 if TYPE_CHECKING:
     from showercal.studies._run import Run
@@ -58,18 +58,9 @@ def _summary(run: Run, name: str, judged: Judged) -> MethodSummary:
         n_parameters=method.n_parameters,
         has_width=judged.raw[name].has_width,
         history=history,
-        best_epoch=_kept_epoch(run, name, history),
+        best_epoch=int(method.kept_epoch["epoch"]) if isinstance(method, NetworkRegressor) else None,
         stopped_epoch=int(history[-1]["epoch"]) if planned is not None and 0 < len(history) < planned else None,
     )
-
-
-def _kept_epoch(run: Run, name: str, history: Sequence[dict[str, float]]) -> int | None:
-    """The epoch whose weights a method has: the best one, or the last one under a penalty."""
-    if not history:
-        return None
-    losses = [row["validation_loss"] for row in history]
-    penalised = getattr(run.recipe.methods[name].method, "decorrelation", None) is not None
-    return int(history[-1 if penalised else int(np.argmin(losses))]["epoch"])
 
 
 def _planned_epochs(run: Run, name: str) -> int | None:

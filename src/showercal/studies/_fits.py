@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from showercal.studies._cache import digest, essence, forget, is_done, mark_done
 from showercal.studies._data import Parts, check_fields, learned
 from showercal.studies._pretraining import SimulatedSource, StoredSource, split_for_stopping
 from showercal.studies._recipe import PretrainConfig, Recipe
+from showercal.studies._starts import start_of, with_starts
 from showercal.training import MethodConfig, NetworkMethodConfig, build_method, load_method
 
 Say = Callable[[str], None]
@@ -69,7 +71,7 @@ class Fit:
 
 def fits_of(recipe: Recipe) -> dict[str, Fit]:
     """All fits of a study by name, each after the one it starts from."""
-    fits = [Fit(name, entry.label, start=_start_of(recipe, name)) for name, entry in recipe.methods.items()]
+    fits = [Fit(name, entry.label, start=start_of(entry)) for name, entry in recipe.methods.items()]
     config = recipe.pretrain
     if config is not None:
         for method in pretrained_methods(recipe):
@@ -82,16 +84,16 @@ def pretrained_methods(recipe: Recipe) -> list[str]:
     config = recipe.pretrain
     if config is None:
         return []
-    names = {recipe.reference, *(recipe.methods if config.methods is None else config.methods)}
-    for name in reversed(recipe.methods):  # what others start from stands before them
-        if name in names and (start := _start_of(recipe, name)) is not None:
-            names.add(start)
-    return [name for name in recipe.methods if name in names]
+    single = [name for name in recipe.methods if not recipe.is_ensemble(name)]
+    names = {recipe.reference, *(single if config.methods is None else config.methods)}
+    taking_part = with_starts(recipe.methods, names)
+    return [name for name in recipe.methods if name in taking_part]
 
 
 def _transfer_fits(recipe: Recipe, method: str, config: PretrainConfig) -> list[Fit]:
     """The fits of one method beside that of the study itself: pretrained and alone, by number of events."""
-    entry, start = recipe.methods[method], _start_of(recipe, method)
+    entry = recipe.methods[method]
+    start = start_of(entry)
     is_network = isinstance(entry.method, NetworkMethodConfig)
     first = Fit(method, f"{entry.label}, on the pretraining events", 0, True, start and f"{start}@pretrained-0")
     fits = [first] if is_network or 0 in config.n_train else []
@@ -104,11 +106,6 @@ def _transfer_fits(recipe: Recipe, method: str, config: PretrainConfig) -> list[
         if number is not None:
             fits.append(Fit(method, f"{entry.label}, alone, {events}", number, False, start and f"{start}@alone-{n}"))
     return fits
-
-
-def _start_of(recipe: Recipe, name: str) -> str | None:
-    start: str | None = getattr(recipe.methods[name].method, "start_from", None)
-    return start
 
 
 def fit_keys(recipe: Recipe, study: str, pretraining: str | None) -> dict[str, str]:
@@ -269,7 +266,7 @@ def run_fit(folder: Path, recipe: Recipe, fit: Fit, key: str, learning: Learning
     seconds = time.perf_counter() - start
     method.save(own / "model")
     # a resumed training has spent more than this call
-    seconds = max(seconds, sum(row["seconds"] for row in getattr(method, "history_", [])))
+    seconds = max(seconds, getattr(method, "train_seconds", 0.0))
     notes: dict[str, Any] = {
         "fit_seconds": seconds,
         "n_parameters": method.n_parameters,
@@ -281,6 +278,7 @@ def run_fit(folder: Path, recipe: Recipe, fit: Fit, key: str, learning: Learning
         save_file(prediction.arrays(), own / f"{part}.safetensors")
         notes["family"] = prediction.family
     mark_done(own, key, notes)
+    shutil.rmtree(own / "work", ignore_errors=True)  # the members of an ensemble
 
 
 def fit_folder(folder: Path, name: str) -> Path:

@@ -106,8 +106,16 @@ def judge(
         if calibrations[name].width is not None
     }
     combined = _combined(recipe, events, corrected, calibrations)
+    spreads = {name: p.std_model for name, p in corrected.items() if np.any(raw[name].std_model > 0)}
     arrays = {
-        name: MethodArrays(raw[name].median, p.median, widths.get(name), before.get(name), combined.get(name))
+        name: MethodArrays(
+            raw[name].median,
+            p.median,
+            widths.get(name),
+            before.get(name),
+            combined=combined.get(name),
+            spread=spreads.get(name),
+        )
         for name, p in corrected.items()
     }
     tracker = recipe.evaluation.tracker

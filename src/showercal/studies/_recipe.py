@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -13,7 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from showercal.calibration import TrackerConfig
 from showercal.errors import RecipeError, nearest
 from showercal.simulation import ParticleGun, parse_spectrum
-from showercal.training import CosineSchedule, MethodConfig, ScheduleConfig
+from showercal.studies._ablations import AblationsConfig, with_variants
+from showercal.studies._ensembles import EnsemblesConfig, with_ensembles
+from showercal.studies._options import faults_of, set_option, unshared
+from showercal.studies._starts import start_of
+from showercal.training import CosineSchedule, EnsembleConfig, MethodConfig, ScheduleConfig
 
 _STUDIES = Path(__file__).parent / "recipes"
 
@@ -251,7 +255,8 @@ class PretrainConfig(_Options):
         events: The other events.
         validation: Share of the other events that decides which epoch is kept.
         epochs: Of the pretraining; None for each method's own.
-        methods: Which methods; None for all. The reference, and what others start from, always take part.
+        methods: Which methods; None for all but ensembles, which take no part. The reference, and what others start
+            from, always do.
         n_train: How many of the training events of the study are used, rising; 0 for none, ``all`` for all. For fewer
             than all, the same share of the validation events decides which epoch is kept.
         least_steps: Epochs are added until a training from scratch with few events makes so many steps.
@@ -289,6 +294,8 @@ class Recipe(_Options):
         calibration: Bias correction and width.
         evaluation: Bins and errors.
         pretrain: Training on other events first; None for none.
+        ensemble: Ensembles of methods beside them; None for none. A validated recipe has them among its methods.
+        ablations: Variants of a method, which only `ablate_study` looks at; None for none.
     """
 
     name: str
@@ -301,6 +308,14 @@ class Recipe(_Options):
     calibration: CalibrationConfig = CalibrationConfig()
     evaluation: EvaluationConfig
     pretrain: PretrainConfig | None = None
+    ensemble: EnsemblesConfig | None = None
+    ablations: AblationsConfig | None = None
+
+    @model_validator(mode="after")
+    def _has_its_ensembles(self) -> Self:
+        if self.ensemble is None:
+            return self
+        return self.model_copy(update={"methods": with_ensembles(self.methods, self.ensemble), "ensemble": None})
 
     @model_validator(mode="after")
     def _reference_exists(self) -> Self:
@@ -313,11 +328,16 @@ class Recipe(_Options):
     def _starts_are_known(self) -> Self:
         before: list[str] = []
         for name, entry in self.methods.items():
-            start = getattr(entry.method, "start_from", None)
+            start = start_of(entry)
             if start is not None and start not in before:
                 hint = nearest(start, before)
                 raise ValueError(
                     f"methods.{name} starts from {start!r}, which is not among the methods before it; {hint}"
+                )
+            if start is not None and self.is_ensemble(name) != self.is_ensemble(start):
+                raise ValueError(
+                    f"methods.{name} starts from {start!r}: an ensemble starts from an ensemble, member by member, and "
+                    "one network from one network"
                 )
             before.append(name)
         return self
@@ -329,6 +349,12 @@ class Recipe(_Options):
                 raise ValueError(
                     f"pretrain.methods names {name!r}, which is not among the methods; {nearest(name, self.methods)}"
                 )
+        for name in (self.reference, *((self.pretrain and self.pretrain.methods) or ())):
+            if self.pretrain is not None and self.is_ensemble(name):
+                raise ValueError(
+                    f"{name} is an ensemble, which takes no part in a pretraining: name single methods as reference "
+                    "and in pretrain.methods"
+                )
         for name, entry in self.methods.items():
             penalised = getattr(entry.method, "decorrelation", None) is not None
             if penalised and self.pretrain is not None and self.pretrain.fine_tune.patience is not None:
@@ -337,6 +363,16 @@ class Recipe(_Options):
                     "has no meaning: leave it out"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _ablations_are_sound(self) -> Self:
+        if self.ablations is not None:
+            with_variants(self.methods, self.ablations, self.ablations.variants)
+        return self
+
+    def is_ensemble(self, name: str) -> bool:
+        """Whether a method is an ensemble."""
+        return isinstance(self.methods[name].method, EnsembleConfig)
 
 
 def packaged_studies() -> dict[str, str]:
@@ -369,7 +405,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     if not isinstance(content, dict):
         kind = type(content).__name__
         raise RecipeError(f"{path} must hold a mapping of keys (name, data, methods, ...); got {kind}")
-    content = _unshared(content)
+    content = unshared(content)
     for text in overrides:
         _override(content, text)
     return parse_recipe(content, where=str(name))
@@ -384,85 +420,19 @@ def parse_recipe(content: Mapping[str, Any], *, where: str) -> Recipe:
     try:
         return Recipe.model_validate(dict(content))
     except ValidationError as fault:
-        faults = "; ".join(_say(error) for error in fault.errors())
+        faults = faults_of(fault, Recipe.model_json_schema())
         raise RecipeError(f"the recipe {where} is not valid: {faults}") from fault
-
-
-def _unshared(content: Any) -> Any:
-    """A copy in which nothing is shared: YAML anchors would let an override of one method change another."""
-    if isinstance(content, dict):
-        return {key: _unshared(value) for key, value in content.items()}
-    return [_unshared(value) for value in content] if isinstance(content, list) else content
 
 
 def _override(content: dict[str, Any], text: str) -> None:
     path, separator, value = text.partition("=")
     if not separator or not path:
         raise RecipeError(f"--set needs path=value, e.g. --set evaluation.n_bootstrap=50; got {text!r}")
-    *parents, last = path.split(".")
-    place: Any = content
-    for depth, part in enumerate(parents):
-        if place.get(part) is None:
-            if parents[:depth] == ["methods"]:
-                raise RecipeError(f"--set {text}: the recipe has no method {part!r}; {nearest(part, place)}")
-            # an option group that the recipe leaves at its defaults; unknown names are refused by the validation
-            place[part] = {}
-        place = place[part]
-        if not isinstance(place, dict):
-            raise RecipeError(f"--set {text}: {'.'.join(parents[: depth + 1])} is a value, not a group of options")
+    group, *inner = path.split(".")
+    if group == "methods" and len(inner) > 1 and inner[0] not in (known := content.get(group) or {}):
+        raise RecipeError(f"--set {text}: the recipe has no method {inner[0]!r}; {nearest(inner[0], known)}")
     try:
-        place[last] = yaml.safe_load(value)
+        found = yaml.safe_load(value)
     except yaml.YAMLError as fault:
         raise RecipeError(f"--set {text}: {value!r} is not a valid YAML value; put texts in quotes") from fault
-
-
-def _say(error: Any) -> str:
-    """One fault of the validation, with its place as ``--set`` spells it."""
-    *parents, last = error["loc"] or ("",)
-    kind, context, got = error["type"], error.get("ctx", {}), error["input"]
-    place = _place(error["loc"]).path
-    if kind == "extra_forbidden":
-        return f"unknown key {place!r}; {nearest(str(last), _place(parents).keys)}"
-    if kind == "missing":
-        return f"{place} is missing"
-    if kind.startswith("union_tag"):
-        key = f"{place}.{context['discriminator'].strip(chr(39))}"
-        if kind == "union_tag_not_found":
-            return f"{key} is missing"
-        return f"unknown {key} {context['tag']!r}; {nearest(context['tag'], _place(error['loc']).tags)}"
-    text = error["msg"].removeprefix("Value error, ")
-    text = f"{place}: {text}" if place else text
-    return text if isinstance(got, dict) else f"{text}; got {got!r}"
-
-
-class _Place(NamedTuple):
-    """What the schema says of a place in a recipe."""
-
-    path: str  # dotted, without the tags that Pydantic puts in for the chosen member of a union
-    keys: list[str]
-    tags: list[str]
-
-
-def _place(loc: Sequence[str | int]) -> _Place:
-    schema = Recipe.model_json_schema()
-    node, path = schema, []
-    for part in loc:
-        node = _resolve(schema, node)
-        tags = node.get("discriminator", {}).get("mapping", {})
-        if part in tags:
-            node = {"$ref": tags[part]}
-            continue
-        path.append(str(part))
-        node = node.get("properties", {}).get(part) or node.get("additionalProperties") or node.get("items") or {}
-        node = node if isinstance(node, dict) else {}
-    node = _resolve(schema, node)
-    return _Place(".".join(path), [*node.get("properties", {})], [*node.get("discriminator", {}).get("mapping", {})])
-
-
-def _resolve(schema: Mapping[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    """The node of a schema that a reference or an optional value stands for."""
-    if "anyOf" in node:
-        node = next(option for option in node["anyOf"] if option.get("type") != "null")
-    if "$ref" in node:
-        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-    return node
+    set_option(content, path, found, where=f"--set {text}")
