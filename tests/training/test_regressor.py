@@ -247,3 +247,36 @@ def test_averaged_weights_are_the_mean_of_all_steps(monkeypatch: pytest.MonkeyPa
     kept = torch.cat([p.detach().flatten() for p in method.network_.parameters()])
     assert len(seen) == 8
     torch.testing.assert_close(kept, torch.stack(seen).mean(0), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("head", "loss"), [("point", "mae"), ("normal", "nll")])
+def test_weights_multiply_what_each_event_adds(head: str, loss: str) -> None:
+    """To the loss of training and of validation; the mean is over the events."""
+    events = toy_showers(300)
+    network = {"name": "fcn", "widths": [16], "head": {"kind": head}}
+    weighting = {"centre": 6.0, "width": 0.5}
+    options = {"epochs": 1, "batch_size": 200, "learning_rate": 1e-9, "precision": "float32"}
+    method = regressor(network=network, loss={"kind": loss}, weighting=weighting, training=options)
+    method.fit(events[:200], events[200:])
+    prediction, truth = method.predict(events), events.energy_true
+    each = abs(prediction.mean - truth) if loss == "mae" else -prediction.log_prob(truth)
+    added = each / (1 + np.exp((truth - 6.0) / 0.5))
+    assert method.history_[0]["train_loss"] == pytest.approx(added[:200].mean(), rel=1e-5)
+    assert method.history_[0]["validation_loss"] == pytest.approx(added[200:].mean(), rel=1e-5)
+
+
+def test_events_without_weight_teach_nothing() -> None:
+    """Above the centre the truth is wrong, and the answers below are as good as without those events."""
+    events = toy_showers(600)
+    wrong = replace(
+        events,
+        array=ak.with_field(events.array, np.where(events.energy_true > 5, 50.0, events.energy_true), "energy_true"),
+    )
+    options = {"epochs": 30, "batch_size": 50, "learning_rate": 3e-3}
+    low = events[events.energy_true < 4]
+    errors = {}
+    for name, changes in {"weighted": {"weighting": {"centre": 7.0, "width": 0.1}}, "plain": {}}.items():
+        pred = regressor(training=options, **changes).fit(wrong, wrong).predict(low).mean
+        errors[name] = np.mean(abs(pred - low.energy_true))
+    assert errors["weighted"] < 0.6
+    assert errors["plain"] > 2 * errors["weighted"]

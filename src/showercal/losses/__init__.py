@@ -1,7 +1,15 @@
-"""Losses: pure functions of a predicted distribution and the true energy."""
+"""Losses: functions of a predicted distribution and the true energy, one value per event; and weights of events."""
 
 from showercal.losses._build import build_loss
-from showercal.losses._config import BoundaryConfig, FittedWidth, LossConfig, MseConfig, NllConfig, PredictedWidth
+from showercal.losses._config import (
+    BoundaryConfig,
+    FittedWidth,
+    LossConfig,
+    MseConfig,
+    NllConfig,
+    PredictedWidth,
+    WeightingConfig,
+)
 from showercal.losses._dependence import distance_correlation
 from showercal.losses._losses import (
     Loss,
@@ -19,6 +27,7 @@ from showercal.losses._losses import (
     quantile,
     root_energy_width,
 )
+from showercal.losses._weighting import Weighting, build_weighting, sigmoid_weighting
 
 __all__ = [
     "BoundaryConfig",
@@ -28,9 +37,12 @@ __all__ = [
     "MseConfig",
     "NllConfig",
     "PredictedWidth",
+    "Weighting",
+    "WeightingConfig",
     "Width",
     "boundary_likelihood",
     "build_loss",
+    "build_weighting",
     "distance_correlation",
     "fit_width",
     "huber",
@@ -43,4 +55,5 @@ __all__ = [
     "predicted_width",
     "quantile",
     "root_energy_width",
+    "sigmoid_weighting",
 ]

@@ -108,6 +108,21 @@ class MutualInformationConfig(_Options):
     n_energies: int = Field(default=64, ge=2)
 
 
+class WeightingConfig(_Options):
+    """Weight of an event in the loss by its true energy (see `sigmoid_weighting`).
+
+    Args:
+        centre: Energy of weight one half, [GeV].
+        width: How fast the weight falls, [GeV].
+        width_above: The same above the centre, where it is to fall otherwise, [GeV]; None for ``width``.
+    """
+
+    kind: Literal["sigmoid"] = "sigmoid"
+    centre: float
+    width: float = Field(gt=0)
+    width_above: float | None = Field(default=None, gt=0)
+
+
 LossConfig = Annotated[
     MseConfig
     | MaeConfig

@@ -1,4 +1,4 @@
-"""Losses of a batch; every one takes (distribution, energy_true) and returns a scalar to be made small."""
+"""Losses; every one takes (distribution, energy_true) of B events and returns one number per event, shape (B,)."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _MARGIN: Final = 2.0
 
 
 def mse(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-    """Mean squared error of the mean, [GeV^2].
+    """Squared error of the mean, shape (B,), [GeV^2].
 
     Args:
         distribution: Of B events.
         energy_true: Shape (B,), [GeV].
     """
-    return functional.mse_loss(distribution.mean, energy_true)
+    return functional.mse_loss(distribution.mean, energy_true, reduction="none")
 
 
 def mae(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-    """Mean absolute error of the mean, [GeV]; it leads to the median of what is possible."""
-    return functional.l1_loss(distribution.mean, energy_true)
+    """Absolute error of the mean, shape (B,), [GeV]; it leads to the median of what is possible."""
+    return functional.l1_loss(distribution.mean, energy_true, reduction="none")
 
 
 def huber(delta: float) -> Loss:
@@ -51,24 +51,24 @@ def huber(delta: float) -> Loss:
     """
 
     def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-        return functional.huber_loss(distribution.mean, energy_true, delta=delta)
+        return functional.huber_loss(distribution.mean, energy_true, reduction="none", delta=delta)
 
     return loss
 
 
 def log_cosh(scale: float) -> Loss:
-    """Mean of log(cosh(error / scale)): half a square for small errors, a straight line for large ones."""
+    """log(cosh(error / scale)): half a square for small errors, a straight line for large ones."""
 
     def loss(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
         error = ((distribution.mean - energy_true) / scale).abs()
         # cosh itself overflows beyond 89 in float32
-        return (error + functional.softplus(-2 * error) - math.log(2)).mean()
+        return error + functional.softplus(-2 * error) - math.log(2)
 
     return loss
 
 
 def quantile(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-    """Quantile (pinball) loss, mean over events and levels, [GeV].
+    """Quantile (pinball) loss, mean over the levels, shape (B,), [GeV].
 
     Raises:
         NoWidthError: If the distribution is not a set of quantiles.
@@ -79,11 +79,11 @@ def quantile(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
     if not isinstance(distribution, QuantileEnergy):
         raise NoWidthError("the quantile loss needs a network with head: {kind: quantiles}")
     missing = energy_true[:, None] - distribution.energy
-    return torch.maximum(distribution.level * missing, (distribution.level - 1) * missing).mean()
+    return torch.maximum(distribution.level * missing, (distribution.level - 1) * missing).mean(1)
 
 
 def negative_log_likelihood(distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
-    """Mean of -log p(energy_true), energies in GeV.
+    """-log p(energy_true), energies in GeV, shape (B,).
 
     Args:
         distribution: Of B events, with a width.
@@ -92,7 +92,7 @@ def negative_log_likelihood(distribution: EnergyDistribution, energy_true: Tenso
     Raises:
         NoWidthError: For a point estimator.
     """
-    return -distribution.log_prob(energy_true).mean()
+    return -distribution.log_prob(energy_true)
 
 
 def root_energy_width(stochastic_term: float, noise_term: float = 0.0) -> Width:
@@ -136,7 +136,7 @@ def predicted_width(distribution: EnergyDistribution, energy_true: Tensor) -> Te
 
 
 def boundary_likelihood(low: float, high: float, width: Width, train_width: bool = False) -> Loss:
-    """Mean of -log [ N(y | y_hat, sigma) / integral of N over low..high ], half the published form.
+    """-log [ N(y | y_hat, sigma) / integral of N over low..high ], half the published form.
 
     Twice its value is (y - y_hat)^2 / sigma^2 + ln( pi sigma^2 / 2 * (erf((y_hat - a) / sqrt(2) sigma) -
     erf((y_hat - b) / sqrt(2) sigma))^2 ). The integral says that the truth cannot lie outside the training spectrum, so
@@ -169,15 +169,15 @@ def boundary_likelihood(low: float, high: float, width: Width, train_width: bool
             margin = _MARGIN * width(distribution, location.clamp(low, high)).detach()
             inside = (location > low + margin) & (location < high - margin)
             each = each + inside * likelihood(location, predicted_width(distribution, energy_true), energy_true)
-        return each.mean()
+        return each
 
     return loss
 
 
 def mutual_information(n_energies: int) -> Loss:
-    """Minus a bound on the mutual information of signal x and energy z, in nats.
+    """Minus what each event adds to a bound on the mutual information of signal x and energy z, (B,), in nats.
 
-    T(x_i, z_i) - log mean_j exp T(x_i, z_j), mean over events i, where z_j are the energy of the event itself and those
+    T(x_i, z_i) - log mean_j exp T(x_i, z_j) for each event i, where z_j are the energy of the event itself and those
     of ``n_energies - 1`` other events of the batch: the signal is to find its energy among them. The best T is the
     log-likelihood, whatever the spectrum of the energies and however few they are. The bound of Donsker and Varadhan,
     which was published for the Gaussian Ansatz, takes the mean over the signals, too, inside the logarithm: it holds in
@@ -198,6 +198,6 @@ def mutual_information(n_energies: int) -> Loss:
         # batches come in random order, so that the next ones are random other events; a short last batch has fewer
         own, step = (torch.arange(n, device=energy_true.device) for n in (B, min(n_energies, B)))
         found = distribution.log_likelihood(energy_true[(own[:, None] + step) % B])
-        return (found.logsumexp(1) - math.log(len(step)) - found[:, 0]).mean()
+        return found.logsumexp(1) - math.log(len(step)) - found[:, 0]
 
     return loss

@@ -13,7 +13,8 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from showercal.features import GridAugmentation
-from showercal.losses import Loss, distance_correlation
+from showercal.losses import Loss, Weighting, distance_correlation
+from showercal.models import EnergyDistribution
 from showercal.training._batches import Batch, generator
 from showercal.training._config import CosineSchedule, OneCycleSchedule, PlateauSchedule, TrainingConfig
 from showercal.training._decorrelation import Decorrelation, relative_error
@@ -36,17 +37,23 @@ class EnergyRegression(lightning.LightningModule):
 
     Args:
         network: Its forward takes features and returns an `EnergyDistribution`.
-        loss: Of a batch.
+        loss: Of each event; its mean over the batch is made small.
         config: Options.
         decorrelation: Penalty beside the loss; None for none.
+        weighting: Of what each event adds to the loss, in training and validation; None weighs all alike.
 
     Attributes:
-        train_loss, validation_loss: Means over the events of the last epoch, without the penalty.
+        train_loss, validation_loss: Means over the events of the last epoch, weighted, without the penalty.
         dependence: Squared distance correlation of (E_pred - E_true) / sqrt(E_true) and E_true on validation events.
     """
 
     def __init__(
-        self, network: nn.Module, loss: Loss, config: TrainingConfig, decorrelation: Decorrelation | None = None
+        self,
+        network: nn.Module,
+        loss: Loss,
+        config: TrainingConfig,
+        decorrelation: Decorrelation | None = None,
+        weighting: Weighting | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -54,6 +61,7 @@ class EnergyRegression(lightning.LightningModule):
         self.config = config
         self.loss = loss
         self.decorrelation = decorrelation
+        self.weighting = weighting
         self.augmentation = None if config.augmentation is None else GridAugmentation(config.augmentation.max_shift)
         self.train_loss = self.validation_loss = self.dependence = math.nan
         self._plateau_state: dict[str, Any] | None = None
@@ -68,7 +76,7 @@ class EnergyRegression(lightning.LightningModule):
             draws = generator("augmentation", self.config.seed, self.current_epoch, batch_idx, device=self.device)
             features = {**features, name: self.augmentation(features[name], draws)}
         distribution = self.network(features)
-        loss = self.loss(distribution, batch.energy_true)
+        loss = self._mean_loss(distribution, batch.energy_true)
         self._add("train", loss, len(batch))
         if self.decorrelation is not None:
             error = relative_error(distribution.mean, batch.energy_true)
@@ -86,7 +94,7 @@ class EnergyRegression(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         distribution = self.judged(batch.features)
-        self._add("validation", self.loss(distribution, batch.energy_true), len(batch))
+        self._add("validation", self._mean_loss(distribution, batch.energy_true), len(batch))
         if sum(len(truth) for _, truth in self._judged) < _N_DEPENDENCE:
             self._judged.append((distribution.mean, batch.energy_true))
 
@@ -157,6 +165,12 @@ class EnergyRegression(lightning.LightningModule):
     def on_fit_start(self) -> None:
         if self.plateau is not None and self._plateau_state is not None:
             self.plateau.load_state_dict(self._plateau_state)
+
+    def _mean_loss(self, distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
+        each = self.loss(distribution, energy_true)
+        if self.weighting is not None:
+            each = each * self.weighting(energy_true)
+        return each.mean()
 
     def _add(self, part: str, loss: Tensor, n: int) -> None:
         total, count = self._sums[part]

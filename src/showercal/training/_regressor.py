@@ -42,8 +42,10 @@ from showercal.losses import (
     LossConfig,
     MseConfig,
     PredictedWidth,
+    WeightingConfig,
     Width,
     build_loss,
+    build_weighting,
     fit_width,
 )
 from showercal.models import (
@@ -73,6 +75,7 @@ class NetworkMethodConfig(BaseModel):
         features: Its inputs.
         network: Its architecture and head.
         loss: What is made small.
+        weighting: Weights of events in it by their true energy; None weighs all alike.
         decorrelation: A penalty on what the error tells about the true energy; the last epoch is then kept, not the
             best.
         start_from: Name of another method of the study with the same features and architecture, whose weights this one
@@ -85,6 +88,7 @@ class NetworkMethodConfig(BaseModel):
     features: FeatureConfig = Field(min_length=1)
     network: NetworkConfig
     loss: LossConfig = MseConfig()
+    weighting: WeightingConfig | None = None
     decorrelation: DecorrelationConfig | None = None
     start_from: str | None = None
     training: TrainingConfig = TrainingConfig()
@@ -212,7 +216,8 @@ class NetworkRegressor(Estimator):
             if self.config.decorrelation is not None:
                 decorrelation = build_decorrelation(self.config.decorrelation, torch.from_numpy(energy))
         loss = build_loss(self.config.loss, self._fitted_width(train))
-        module = EnergyRegression(self.network_, loss, options, decorrelation)
+        weighting = None if self.config.weighting is None else build_weighting(self.config.weighting)
+        module = EnergyRegression(self.network_, loss, options, decorrelation, weighting)
         device = _device(options.device)
         learn = self._batches(train, device, options.batch_size, options.seed, columns)
         learn.epoch = lambda: module.current_epoch
