@@ -15,13 +15,15 @@ LOSSES: dict[str, dict[str, Any]] = {
     "mae": {},
     "huber": {"delta": 0.5},
     "log_cosh": {},
+    "fractional_mse": {},
+    "fractional_huber": {"low": 0, "high": 8},
     "quantile": {},
     "nll": {},
     "boundary": {"low": 0, "high": 10, "train_width": True},
     "mutual_information": {"n_energies": 8},
 }
 # what an event adds depends on the other events of its batch
-OF_THE_BATCH = {"mutual_information"}
+OF_THE_BATCH = {"mutual_information", "fractional_huber"}
 
 
 def loss(kind: str) -> Loss:

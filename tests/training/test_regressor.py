@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from samples import method_of, toy_showers
 from showercal import detector
-from showercal.errors import RecipeError, TrainingError
+from showercal.errors import DataError, RecipeError, TrainingError
 from showercal.events import CELL
 from showercal.features import Fields, neighbourhoods
 from showercal.models import StraightLine, StraightLineConfig
@@ -106,6 +106,15 @@ def test_ctrl_c_is_passed_on_and_keeps_finished_epochs(monkeypatch: pytest.Monke
     monkeypatch.setattr(EnergyRegression, "training_step", step)
     resumed, whole = regressor().fit(events, events, tmp_path), regressor().fit(events, events)
     np.testing.assert_array_equal(resumed.predict(events).median, whole.predict(events).median)
+
+
+@pytest.mark.parametrize("loss", [{"kind": "fractional_mse"}, {"kind": "fractional_huber", "low": 0, "high": 10}])
+def test_a_loss_that_divides_by_energies_refuses_zero(loss: dict[str, Any]) -> None:
+    events = toy_showers(60)
+    energy = np.where(np.arange(60) == 41, 0.0, events.energy_true)
+    dark = replace(events, array=ak.with_field(events.array, energy, "energy_true"))
+    with pytest.raises(DataError, match=r"must be > 0 GeV; got 0 at event 41 of the validation events \(1 of 60\)"):
+        regressor(loss=loss).fit(events, dark)
 
 
 def test_a_diverging_training_says_what_to_do() -> None:

@@ -11,6 +11,7 @@ from showercal.losses._config import (
     WeightingConfig,
 )
 from showercal.losses._dependence import distance_correlation
+from showercal.losses._fractional import FractionalHuber, fractional_mse
 from showercal.losses._losses import (
     Loss,
     Width,
@@ -32,6 +33,7 @@ from showercal.losses._weighting import Weighting, build_weighting, sigmoid_weig
 __all__ = [
     "BoundaryConfig",
     "FittedWidth",
+    "FractionalHuber",
     "Loss",
     "LossConfig",
     "MseConfig",
@@ -45,6 +47,7 @@ __all__ = [
     "build_weighting",
     "distance_correlation",
     "fit_width",
+    "fractional_mse",
     "huber",
     "log_cosh",
     "mae",

@@ -8,12 +8,14 @@ from typing import Final
 from showercal.losses._config import (
     BoundaryConfig,
     FittedWidth,
+    FractionalHuberConfig,
     HuberConfig,
     LogCoshConfig,
     LossConfig,
     MutualInformationConfig,
     PredictedWidth,
 )
+from showercal.losses._fractional import FractionalHuber, fractional_mse
 from showercal.losses._losses import (
     Loss,
     Width,
@@ -32,13 +34,14 @@ from showercal.losses._losses import (
 _WITHOUT_OPTIONS: Final[Mapping[str, Loss]] = {
     "mse": mse,
     "mae": mae,
+    "fractional_mse": fractional_mse,
     "quantile": quantile,
     "nll": negative_log_likelihood,
 }
 
 
 def build_loss(config: LossConfig, fitted_width: Width | None = None) -> Loss:
-    """The loss of a configuration.
+    """The loss of a configuration; one that learns from the batches is a module with a state of its own.
 
     Args:
         config: Options.
@@ -50,6 +53,8 @@ def build_loss(config: LossConfig, fitted_width: Width | None = None) -> Loss:
         return huber(config.delta)
     if isinstance(config, LogCoshConfig):
         return log_cosh(config.scale)
+    if isinstance(config, FractionalHuberConfig):
+        return FractionalHuber(config.low, config.high, config.n_bins, config.quantile, config.momentum)
     if isinstance(config, MutualInformationConfig):
         return mutual_information(config.n_energies)
     return _WITHOUT_OPTIONS[config.kind]

@@ -37,6 +37,36 @@ class LogCoshConfig(_Options):
     scale: float = Field(default=1.0, gt=0)
 
 
+class FractionalMseConfig(_Options):
+    """Squared error of the mean over the true energy."""
+
+    kind: Literal["fractional_mse"] = "fractional_mse"
+
+
+class FractionalHuberConfig(_Options):
+    """The same with a straight line beyond thresholds that follow the errors (see `FractionalHuber`).
+
+    Args:
+        low, high: Ends of the bins of true energy, [GeV].
+        n_bins: Of equal width, each with a threshold.
+        quantile: Share of the events of a bin that keep the square.
+        momentum: Share of a batch in its thresholds; 0 keeps the first ones.
+    """
+
+    kind: Literal["fractional_huber"] = "fractional_huber"
+    low: float = Field(ge=0)
+    high: float
+    n_bins: int = Field(default=5, ge=1)
+    quantile: float = Field(default=0.68, gt=0, lt=1)
+    momentum: float = Field(default=0.1, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.low < self.high:
+            raise ValueError(f"fractional_huber needs low < high; got {self.low:g} and {self.high:g} GeV")
+        return self
+
+
 class QuantileConfig(_Options):
     """Quantile loss at the levels of the head (``quantiles``)."""
 
@@ -128,6 +158,8 @@ LossConfig = Annotated[
     | MaeConfig
     | HuberConfig
     | LogCoshConfig
+    | FractionalMseConfig
+    | FractionalHuberConfig
     | QuantileConfig
     | NllConfig
     | BoundaryConfig

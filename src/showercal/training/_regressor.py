@@ -21,9 +21,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from showercal.errors import ModelFileError, RecipeError, check_fitted, nearest
+from showercal.errors import DataError, ModelFileError, RecipeError, check_fitted, nearest
 from showercal.estimator import Estimator, read_model_file, write_model_file
-from showercal.events import Events
+from showercal.events import Events, FloatArray
 from showercal.features import (
     Columns,
     FeatureConfig,
@@ -166,6 +166,20 @@ def _check_loss(loss: LossConfig, head: str, start_from: str | None) -> None:
             raise ValueError("loss.sigma.kind fitted is fitted to another method's errors: name it in start_from")
 
 
+def _check_energies(loss: LossConfig, **energies: FloatArray) -> None:
+    """Refuse energies by which a loss cannot divide, (B,), [GeV]."""
+    if loss.kind not in ("fractional_mse", "fractional_huber"):
+        return
+    for part, energy in energies.items():
+        wrong = energy <= 0
+        if wrong.any():
+            at = int(wrong.argmax())
+            raise DataError(
+                f"loss {loss.kind} divides by energy_true, which must be > 0 GeV; got {energy[at]:g} at event {at} of "
+                f"the {part} events ({int(wrong.sum())} of {len(energy)}): drop them with Events[mask]"
+            )
+
+
 class NetworkRegressor(Estimator):
     """Trains a network on events and predicts their energies.
 
@@ -201,12 +215,14 @@ class NetworkRegressor(Estimator):
 
         Raises:
             TrainingError: If the loss stops being finite.
+            DataError: If the loss divides by true energies and one is 0.
             RecipeError: If the method to start from, or to train on, is missing or has other features or layers.
             KeyboardInterrupt: On Ctrl-C; with a workspace no finished epoch is lost.
         """
         keep_freed_memory()
         options = self.config.training
         energy = train.energy_true
+        _check_energies(self.config.loss, train=energy, validation=validation.energy_true)
         with torch.random.fork_rng():
             torch.manual_seed(generator("weights", options.seed).initial_seed())
             columns = self._take_all(train) if self.fine_tune else self._begin(train)
