@@ -48,6 +48,13 @@ TRAINING = {
 CASES: dict[str, dict[str, Any]] = {
     "one_cycle": {"training": {"schedule": {"kind": "one_cycle"}}},
     "plateau": {"training": {"schedule": {"kind": "plateau", "patience": 0}, "optimizer": "rmsprop"}},
+    "one_cycle_step": {
+        "training": {
+            "schedule": {"kind": "one_cycle_step", "warm_up_epochs": 1, "fall_epochs": 4, "patience": 1},
+            "gradient_clip": None,
+        },
+        "loss": {"kind": "fractional_huber", "low": 0, "high": 8, "n_bins": 3},
+    },
     "adversary": {"training": {"schedule": {"kind": "one_cycle"}}, "decorrelation": {"kind": "adversary"}},
     "cosine-stopped": {"training": {"schedule": {"kind": "cosine"}, "patience": 2, "learning_rate": 3e-2}},
     "averaged": {"training": {"schedule": {"kind": "cosine"}, "averaging": 0.9}},
@@ -73,10 +80,13 @@ def run_until_killed(changes: dict[str, Any], workspace: Path, n_epochs: int) ->
     assert torch.load(checkpoint, weights_only=True)["epoch"] + 1 == n_epochs
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_resumed_equals_uninterrupted(name: str, tmp_path: Path) -> None:
+# in the cycle, at its end, where the training goes back to its best epoch, and after it
+@pytest.mark.parametrize(
+    ("name", "n_epochs"), [*((name, 2) for name in CASES), *(("one_cycle_step", n) for n in (5, 9))]
+)
+def test_resumed_equals_uninterrupted(name: str, n_epochs: int, tmp_path: Path) -> None:
     reference = fit(CASES[name], None)
-    run_until_killed(CASES[name], tmp_path, 2)
+    run_until_killed(CASES[name], tmp_path, n_epochs)
     resumed = fit(CASES[name], str(tmp_path))
     events = toy_showers(100, seed=2)
     for part, values in reference.predict(events).arrays().items():

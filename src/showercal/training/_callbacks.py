@@ -89,12 +89,23 @@ class EpochCheckpoint(Callback):
 
 
 class Patience(EarlyStopping):
-    """Lightning's early stopping on the validation loss, which also stays stopped when resumed after the last epoch."""
+    """Lightning's early stopping on the validation loss, which also stays stopped when resumed after the last epoch.
 
-    def __init__(self, patience: int) -> None:
+    Args:
+        patience: Epochs without a better loss before stopping.
+        n_before: First epochs, which do not count; the lowest loss may be one of them.
+    """
+
+    def __init__(self, patience: int, n_before: int = 0) -> None:
         # checked when validation ends, so that the checkpoint written after it knows
         super().__init__("validation_loss", patience=patience, check_on_train_epoch_end=False)
+        self.n_before = n_before
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.current_epoch < self.n_before:
+            self.wait_count = -1  # one more is none
+        super().on_validation_end(trainer, pl_module)

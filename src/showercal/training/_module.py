@@ -16,8 +16,9 @@ from showercal.features import GridAugmentation
 from showercal.losses import Loss, Weighting, distance_correlation
 from showercal.models import EnergyDistribution
 from showercal.training._batches import Batch, generator
-from showercal.training._config import CosineSchedule, OneCycleSchedule, PlateauSchedule, TrainingConfig
+from showercal.training._config import TrainingConfig
 from showercal.training._decorrelation import Decorrelation, relative_error
+from showercal.training._schedules import step_scheduler
 
 _OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -64,7 +65,6 @@ class EnergyRegression(lightning.LightningModule):
         self.weighting = weighting
         self.augmentation = None if config.augmentation is None else GridAugmentation(config.augmentation.max_shift)
         self.train_loss = self.validation_loss = self.dependence = math.nan
-        self._plateau_state: dict[str, Any] | None = None
         self._sums = {"train": (0.0, 0), "validation": (0.0, 0)}
         self._judged: list[tuple[Tensor, Tensor]] = []
 
@@ -113,8 +113,6 @@ class EnergyRegression(lightning.LightningModule):
         self.dependence = float(distance_correlation(relative_error(pred, truth), truth))
         self.log("validation_loss", self.validation_loss, prog_bar=True, logger=False)
         self.log("train_loss", self.train_loss, prog_bar=True, logger=False)
-        if self.plateau is not None:
-            self.plateau.step(self.validation_loss)
 
     def configure_optimizers(self) -> Any:
         config = self.config
@@ -126,45 +124,18 @@ class EnergyRegression(lightning.LightningModule):
         if self.decorrelation is not None:
             parameters += self.decorrelation.trained_with_network()
         optimizer = _OPTIMIZERS[config.optimizer](parameters, **kwargs)
-        schedule, n_steps = config.schedule, int(self.trainer.estimated_stepping_batches)
-        self.plateau: torch.optim.lr_scheduler.ReduceLROnPlateau | None = None
-        scheduler: torch.optim.lr_scheduler.LRScheduler
-        if isinstance(schedule, OneCycleSchedule):
-            scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer,
-                config.learning_rate,
-                total_steps=n_steps + 1,
-                pct_start=schedule.warm_up,
-                cycle_momentum=False,
-            )
-        elif isinstance(schedule, CosineSchedule):
-            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(
-                optimizer, n_steps, eta_min=schedule.final * config.learning_rate
-            )
-        elif isinstance(schedule, PlateauSchedule):
-            # stepped here and not by Lightning, which would skip the step of the epoch after which a run was killed
-            self.plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-                optimizer, factor=schedule.factor, patience=schedule.patience
-            )
-            return optimizer
-        else:
+        scheduler = step_scheduler(config, optimizer, int(self.trainer.estimated_stepping_batches))
+        if scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self.plateau is not None:
-            checkpoint["plateau"] = self.plateau.state_dict()
         if self.decorrelation is not None:
             checkpoint["decorrelation"] = self.decorrelation.state_of_training()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self._plateau_state = checkpoint.get("plateau")
         if self.decorrelation is not None:
             self.decorrelation.load_state_of_training(checkpoint["decorrelation"])
-
-    def on_fit_start(self) -> None:
-        if self.plateau is not None and self._plateau_state is not None:
-            self.plateau.load_state_dict(self._plateau_state)
 
     def _mean_loss(self, distribution: EnergyDistribution, energy_true: Tensor) -> Tensor:
         each = self.loss(distribution, energy_true)

@@ -59,8 +59,9 @@ from showercal.models import (
 from showercal.prediction import Prediction
 from showercal.training._batches import Batches, generator
 from showercal.training._callbacks import EpochCheckpoint, Memory, Patience
-from showercal.training._config import TrainingConfig
+from showercal.training._config import OneCycleStepSchedule, TrainingConfig
 from showercal.training._decorrelation import DecorrelationConfig, build_decorrelation
+from showercal.training._loss_schedules import loss_schedule
 from showercal.training._memory import keep_freed_memory
 from showercal.training._module import EnergyRegression
 
@@ -105,12 +106,21 @@ class NetworkMethodConfig(BaseModel):
             hint = nearest(augmentation.input, self.features)
             raise ValueError(f"augmentation.input {augmentation.input!r} is not a voxels input; {hint}")
         _check_loss(self.loss, self.network.head.kind, self.start_from)
-        if self.decorrelation is not None and self.training.patience is not None:
-            raise ValueError(
-                "a decorrelation keeps the last epoch, so that training.patience has no meaning: leave it out"
-            )
+        if self.decorrelation is not None:
+            _check_keeps_last(self.training)
         _check_inputs(self.network, self.features)
         return self
+
+
+def _check_keeps_last(training: TrainingConfig) -> None:
+    """Refuse options that look for the best epoch."""
+    if training.patience is not None:
+        raise ValueError("a decorrelation keeps the last epoch, so that training.patience has no meaning: leave it out")
+    if training.schedule.kind == "one_cycle_step":
+        raise ValueError(
+            "a decorrelation keeps the last epoch, and schedule one_cycle_step goes back to the best one: choose "
+            "another schedule"
+        )
 
 
 def _check_inputs(network: NetworkConfig, features: FeatureConfig) -> None:
@@ -240,9 +250,11 @@ class NetworkRegressor(Estimator):
         judge = self._batches(validation, device, _PREDICT_BATCH, None)
 
         memory = Memory(keep_last=decorrelation is not None)
-        callbacks: list[Callback] = [memory]
+        callbacks: list[Callback] = [memory, *loss_schedule(options)]
         if options.patience is not None:
-            callbacks.append(Patience(options.patience))
+            schedule = options.schedule
+            n_cycle = schedule.n_cycle if isinstance(schedule, OneCycleStepSchedule) else 0
+            callbacks.append(Patience(options.patience, n_before=n_cycle))
         checkpoint = None
         if workspace is not None:
             workspace.mkdir(parents=True, exist_ok=True)
