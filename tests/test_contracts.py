@@ -75,6 +75,19 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "loss": {"kind": "nll"},
         "training": {"epochs": 2, "batch_size": 50},
     },
+    "muon_cnn": {
+        "kind": "network",
+        "network": {"name": "muon_cnn", "n_blocks": 2},
+        "features": {"grid": {"kind": "voxels", "values": TRACKS, "unit": 10}, **SUMS},
+        "loss": {"kind": "fractional_huber", "low": 0, "high": 10},
+        "weighting": {"centre": 8, "width": 1},
+        "training": {
+            "epochs": 6,
+            "batch_size": 25,
+            "learning_rate": 0.005,
+            "schedule": {"kind": "one_cycle_step", "warm_up_epochs": 1, "fall_epochs": 3},
+        },
+    },
     **{
         f"fcn-{head['kind']}": {
             "kind": "network",

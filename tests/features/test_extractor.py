@@ -49,6 +49,16 @@ def test_grid_sum_is_the_scaled_sum_of_cells(make_events: MakeEvents) -> None:
     np.testing.assert_allclose(grid.sum((1, 2, 3, 4)).numpy(), total, rtol=1e-5, atol=1e-6)
 
 
+def test_grid_in_a_unit_holds_the_values_over_it(make_events: MakeEvents) -> None:
+    """Whatever events it was fitted on: a unit of 1 leaves the values as they are."""
+    events = make_events(50)
+    extractor = FeatureExtractor({"grid": Voxels(values=("cells.energy",), unit=1)}).fit(events[:7])
+    total = ak.to_numpy(ak.sum(events.field("cells.energy"), axis=1))
+    np.testing.assert_allclose(batch(extractor, events)["grid"].sum((1, 2, 3, 4)).numpy(), total, rtol=1e-5, atol=1e-6)
+    again = FeatureExtractor({"grid": Voxels(values=("cells.energy",), unit=0.5)}).fit(events)
+    torch.testing.assert_close(batch(again, events)["grid"], 2 * batch(extractor, events)["grid"])
+
+
 def test_grid_position_is_that_of_the_geometry(make_events: MakeEvents) -> None:
     events, calorimeter = make_events(20), detector("toy-sandwich")
     extractor = FeatureExtractor({"grid": Voxels(values=("cells.energy",))}).fit(events)

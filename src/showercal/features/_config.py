@@ -20,10 +20,12 @@ class Voxels(_Input):
 
     Args:
         values: Fields of the cells, one channel each, e.g. ``cells.tracks``.
+        unit: What they are divided by; 1 leaves them as they are, None is the standard deviation of each in lit cells.
     """
 
     kind: Literal["voxels"] = "voxels"
     values: tuple[str, ...] = Field(min_length=1)
+    unit: float | None = Field(default=None, gt=0)
 
 
 class Points(_Input):

@@ -42,9 +42,9 @@ _CELLS_AT_A_TIME: Final = 16_000_000
 class FeatureExtractor:
     """Turns events into named columns of tensors, and gathered columns into what a model's forward takes.
 
-    Voxels are divided by the standard deviation of the lit cells (zero must stay zero); tables, images, points and
-    neighbourhoods are standardised per feature, profiles over all layers together; a linear energy stays in GeV. All is
-    learnt from the events given to ``fit``.
+    Voxels are divided by the standard deviation of the lit cells, or by a unit (zero must stay zero); tables, images,
+    points and neighbourhoods are standardised per feature, profiles over all layers together; a linear energy stays in
+    GeV. All is learnt from the events given to ``fit``.
 
     Args:
         config: Input name -> its options.
@@ -87,7 +87,9 @@ class FeatureExtractor:
                 values = values.flatten(0, 1)
             shift = torch.zeros(values.shape[1:], dtype=torch.float64)
             scale = torch.ones(values.shape[1:], dtype=torch.float64)
-            if len(values) > 1 and not isinstance(spec, LinearEnergy):
+            if isinstance(spec, Voxels) and spec.unit is not None:
+                scale *= spec.unit
+            elif len(values) > 1 and not isinstance(spec, LinearEnergy):
                 # a feature that never varies (the deepest layers) keeps scale 1 instead of dividing by 0
                 spread = values.std(0)
                 scale = torch.where(spread > 0, spread, scale)

@@ -51,15 +51,15 @@ class DepthNet(nn.Module):
     convolutions see at once, and the mean over the depth adds up what the collisions say, whose likelihoods multiply.
 
     Args:
-        shapes: Shape of each input for one event, that of the profile (L, F).
         config: Options.
+        shapes: Shape of each input for one event, that of the profile (L, F).
         head: From the outputs to a distribution.
 
     References:
         K. He et al., arXiv:1603.05027 (residual blocks with the activation first).
     """
 
-    def __init__(self, shapes: Shapes, config: DepthNetConfig, head: Head) -> None:
+    def __init__(self, config: DepthNetConfig, shapes: Shapes, head: Head) -> None:
         super().__init__()
         self.profile = config.profile
         self.others = sorted(set(shapes) - {config.profile})

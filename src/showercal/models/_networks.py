@@ -1,9 +1,9 @@
-"""The networks of the sandwich calorimeter, for grids of any size, and the list of all networks."""
+"""The networks of the sandwich calorimeter, for grids of any size."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from showercal.errors import RecipeError
 from showercal.models._dense import Shapes, dense_layers, initialise
-from showercal.models._depth_net import DepthNet, DepthNetConfig
 from showercal.models._distribution import EnergyDistribution
-from showercal.models._heads import Frame, Head, HeadConfig, PointHeadConfig, build_head
+from showercal.models._heads import Frame, Head, HeadConfig, PointHeadConfig
 from showercal.models._lit_layers import convolution_pair
 
 
@@ -62,9 +61,6 @@ class DeepSetsConfig(BaseModel):
     hit_widths: tuple[int, ...] = Field(default=(32, 32), min_length=2)
     widths: tuple[int, ...] = (48, 32)
     head: HeadConfig = PointHeadConfig()
-
-
-NetworkConfig = Annotated[DenseNetConfig | ConvNetConfig | DeepSetsConfig | DepthNetConfig, Field(discriminator="name")]
 
 
 class DenseNet(nn.Module):
@@ -220,20 +216,3 @@ def valid_convolution(grid: Tensor, convolution: nn.Conv3d) -> Tensor:
     products = (grid.reshape(B * L, X * Y * C) @ matrix).view(B, L, k, n_x * n_y * out)
     total = torch.stack([products[:, dz : dz + n_z, dz] for dz in range(k)]).sum(0)
     return total.view(B, n_z, n_x, n_y, out) + convolution.bias
-
-
-def build_network(
-    config: DenseNetConfig | ConvNetConfig | DeepSetsConfig | DepthNetConfig,
-    shapes: Shapes,
-    energy_mean: float,
-    energy_std: float,
-) -> nn.Module:
-    """The network of a configuration, for inputs of the given shapes and a target of the given scale."""
-    head = build_head(config.head, energy_mean, energy_std)
-    if isinstance(config, DenseNetConfig):
-        return DenseNet(shapes, config.widths, head)
-    if isinstance(config, DeepSetsConfig):
-        return DeepSets(shapes, config.hits, config.start, config.hit_widths, config.widths, head)
-    if isinstance(config, DepthNetConfig):
-        return DepthNet(shapes, config, head)
-    return ConvNet(shapes, config.channels, config.widths, head)

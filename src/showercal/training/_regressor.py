@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,7 +67,10 @@ from showercal.training._memory import keep_freed_memory
 from showercal.training._module import EnergyRegression
 
 _WEIGHTS_FILE = "weights.safetensors"
-_PREDICT_BATCH = 1024
+# Of a batch of predictions: at most so many events, and numbers in their features (16 MB), which keeps what a network
+# makes of them in the caches of a processor.
+_PREDICT_EVENTS = 1024
+_PREDICT_NUMBERS = 2**22
 
 
 class NetworkMethodConfig(BaseModel):
@@ -247,7 +251,7 @@ class NetworkRegressor(Estimator):
         device = _device(options.device)
         learn = self._batches(train, device, options.batch_size, options.seed, columns)
         learn.epoch = lambda: module.current_epoch
-        judge = self._batches(validation, device, _PREDICT_BATCH, None)
+        judge = self._batches(validation, device, self._prediction_batch(), None)
 
         memory = Memory(keep_last=decorrelation is not None)
         callbacks: list[Callback] = [memory, *loss_schedule(options)]
@@ -301,7 +305,7 @@ class NetworkRegressor(Estimator):
         network = self.network_.to(device)
         batches: list[EnergyDistribution] = []
         with torch.inference_mode():
-            for batch in self._batches(events, device, _PREDICT_BATCH, None):
+            for batch in self._batches(events, device, self._prediction_batch(), None):
                 batches.append(network(batch.features))  # noqa: PERF401
         return batches[0].to_prediction(batches)
 
@@ -411,6 +415,11 @@ class NetworkRegressor(Estimator):
             return None
         assert self.start is not None
         return fit_width(train.energy_true, self.start.predict(train).mean)
+
+    def _prediction_batch(self) -> int:
+        """Events that are predicted at a time."""
+        numbers = sum(math.prod(shape) for shape in self.extractor_.shapes().values())
+        return max(1, min(_PREDICT_EVENTS, _PREDICT_NUMBERS // numbers))
 
     def _batches(
         self, events: Events, device: torch.device, size: int, seed: int | None, columns: Columns | None = None
