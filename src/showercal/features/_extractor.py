@@ -15,7 +15,8 @@ from torch import Tensor
 from showercal.detectors import BoxCalorimeter, calorimeter_of
 from showercal.errors import DataError, check_fitted
 from showercal.events import CELL, OFFSETS, Events
-from showercal.features._columns import Columns, DenseColumn, Hits, RaggedColumn
+from showercal.features._blocks import blocks
+from showercal.features._columns import Columns, DenseColumn, Hits, RaggedColumn, cell_type
 from showercal.features._config import (
     FeatureConfig,
     Images,
@@ -37,6 +38,7 @@ from showercal.features._track_profiles import track_profiles
 
 # Cells, with their rim, of the grids of all events whose neighbourhoods are made at a time: 64 MB.
 _CELLS_AT_A_TIME: Final = 16_000_000
+_ROWS_AT_A_TIME: Final = 8_000_000  # whose mean and spread are taken at a time: 64 MB a feature
 
 
 class FeatureExtractor:
@@ -82,7 +84,7 @@ class FeatureExtractor:
         for name, spec in self.config.items():
             self._learn(name, train)
             raw = self._raw(train, name)
-            values = raw.values.double()
+            values = raw.values
             if isinstance(spec, TrackProfiles):  # a feature means the same in each layer
                 values = values.flatten(0, 1)
             shift = torch.zeros(values.shape[1:], dtype=torch.float64)
@@ -91,10 +93,10 @@ class FeatureExtractor:
                 scale *= spec.unit
             elif len(values) > 1 and not isinstance(spec, LinearEnergy):
                 # a feature that never varies (the deepest layers) keeps scale 1 instead of dividing by 0
-                spread = values.std(0)
+                mean, spread = _mean_and_spread(values)
                 scale = torch.where(spread > 0, spread, scale)
                 if isinstance(raw, DenseColumn) or isinstance(spec, Points | Neighbourhoods):
-                    shift = values.mean(0)
+                    shift = mean
             self.shift_[name], self.scale_[name] = shift.float(), scale.float()
             columns[name] = self._scaled(name, raw)
         return columns
@@ -182,21 +184,13 @@ class FeatureExtractor:
             constants = fit_linear_energy(self._layer_sums(train, spec.values), train.energy_true)
             self.learned_[name] = torch.from_numpy(constants)
         elif isinstance(spec, Neighbourhoods):
-            values = self._hits(train, spec.values)[0].clamp(min=0).double()
-            unit = values.mean(0) if len(values) else values.new_ones(len(spec.values))
-            self.learned_[name] = torch.where(unit > 0, unit, 1.0)
+            self.learned_[name] = self._mean_hit(train, spec.values)
 
     def _raw(self, events: Events, name: str) -> DenseColumn | RaggedColumn:
-        """Values before they are scaled."""
+        """Values before they are scaled, in memory of their own."""
         spec = self.config[name]
         if isinstance(spec, Voxels | Points | Neighbourhoods):
-            values, cell, offsets = self._hits(events, spec.values)
-            if isinstance(spec, Points):
-                place = self._calorimeter().cell_position(cell.numpy()).astype(np.float32)
-                values = torch.cat([values, torch.from_numpy(place)], 1)
-            elif isinstance(spec, Neighbourhoods):
-                values = self._neighbourhoods(name, spec, values, cell, offsets)
-            return RaggedColumn(cell, values, offsets)
+            return self._ragged(events, name, spec)
         if isinstance(spec, LayerSums):
             n_layers = self._calorimeter().n_layers
             sums = self._layer_sums(events, spec.values).reshape(len(events), -1, n_layers)
@@ -212,13 +206,39 @@ class FeatureExtractor:
         assert isinstance(spec, Images)
         return DenseColumn(torch.from_numpy(_numpy(events.field(spec.values[0]))))
 
+    def _ragged(self, events: Events, name: str, spec: Voxels | Points | Neighbourhoods) -> RaggedColumn:
+        """Hits with their values, filled in block by block: nothing else is as long as all hits."""
+        offsets = torch.from_numpy(events.cell_offsets)
+        n_hits = int(offsets[-1])
+        cell, values = torch.empty(n_hits, dtype=cell_type(self._calorimeter().n_cells)), torch.empty(0)
+        for block in blocks(events):
+            own, number, edges = self._hits(events[block], spec.values)
+            if isinstance(spec, Points):
+                place = self._calorimeter().cell_position(number.numpy()).astype(np.float32)
+                own = torch.cat([own, torch.from_numpy(place)], 1)
+            elif isinstance(spec, Neighbourhoods):
+                own = self._neighbourhoods(name, spec, own, number, edges)
+            if block.start == 0:
+                values = torch.empty(n_hits, own.shape[1])
+            hits = slice(int(offsets[block.start]), int(offsets[block.stop]))
+            values[hits], cell[hits] = own, number.to(cell.dtype)
+        return RaggedColumn(cell, values, offsets)
+
     def _scaled(self, name: str, raw: DenseColumn | RaggedColumn) -> DenseColumn | RaggedColumn:
-        values = (raw.values.float() - self.shift_[name]) / self.scale_[name]
+        values = raw.values.float().sub_(self.shift_[name]).div_(self.scale_[name])
         return DenseColumn(values) if isinstance(raw, DenseColumn) else RaggedColumn(raw.cell, values, raw.offsets)
 
     def _layer_sums(self, events: Events, values: tuple[str, ...]) -> NDArray[np.float64]:
         """Sums of fields over the cells of each layer, those of all fields side by side, shape (B, F * L)."""
         return np.concatenate([layer_sums(events, self._calorimeter(), field) for field in values], axis=1)
+
+    def _mean_hit(self, events: Events, values: tuple[str, ...]) -> Tensor:
+        """Mean of each field over all hits, shape (F,); what is not above 0 counts as 0, and a mean of 0 is 1."""
+        sums, n_hits = torch.zeros(len(values), dtype=torch.float64), 0
+        for block in blocks(events):
+            own = self._hits(events[block], values)[0]
+            sums, n_hits = sums + own.clamp(min=0).double().sum(0), n_hits + len(own)
+        return torch.where(sums > 0, sums / max(n_hits, 1), 1.0)
 
     def _hits(self, events: Events, values: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
         """Fields (H, F), cell numbers (H,) and offsets (B + 1,) of all hits."""
@@ -242,6 +262,23 @@ class FeatureExtractor:
             fields |= {field: values[hits, n] for n, field in enumerate(spec.values)}
             parts.append(neighbourhoods(fields, self._calorimeter(), spec.values, self.learned_[name]))
         return torch.cat(parts)
+
+
+def _mean_and_spread(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation over the first axis, in double precision, some rows at a time.
+
+    References:
+        T. F. Chan, G. H. Golub, R. J. LeVeque, Am. Stat. 37 (1983) 242, eq. (2.1), for joining what two parts have.
+    """
+    first = values[:_ROWS_AT_A_TIME].double()
+    n, mean, variance = len(first), first.mean(0), first.var(0)
+    for start in range(_ROWS_AT_A_TIME, len(values), _ROWS_AT_A_TIME):
+        rows = values[start : start + _ROWS_AT_A_TIME].double()
+        more, apart = len(rows), rows.mean(0) - mean
+        squares = variance * (n - 1) + rows.var(0, correction=0) * more + apart**2 * (n * more / (n + more))
+        n, mean = n + more, mean + apart * (more / (n + more))
+        variance = squares / (n - 1)
+    return mean, variance.sqrt()
 
 
 def same_detector(given: BoxCalorimeter, trained: BoxCalorimeter) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from showercal.detectors import BoxCalorimeter
-from showercal.events import Events
+from showercal.events import CELL, Events
+from showercal.features._blocks import blocks
 
 
 def layer_sums(events: Events, calorimeter: BoxCalorimeter, values: str) -> NDArray[np.float64]:
@@ -18,9 +19,12 @@ def layer_sums(events: Events, calorimeter: BoxCalorimeter, values: str) -> NDAr
         calorimeter: Their geometry.
         values: Field of the cells, e.g. ``cells.energy``.
     """
-    count = ak.to_numpy(ak.num(events.field("cells.id"), axis=1))
-    event = np.repeat(np.arange(len(events)), count)
-    layer = ak.to_numpy(ak.flatten(events.field("cells.id"))) // (calorimeter.n_x * calorimeter.n_y)
+    return np.concatenate([_sums_of_block(events[block], calorimeter, values) for block in blocks(events)])
+
+
+def _sums_of_block(events: Events, calorimeter: BoxCalorimeter, values: str) -> NDArray[np.float64]:
+    event = np.repeat(np.arange(len(events)), np.diff(events.cell_offsets))
+    layer = ak.to_numpy(ak.flatten(events.field(CELL))) // (calorimeter.n_x * calorimeter.n_y)
     weight = ak.to_numpy(ak.flatten(events.field(values)))
     slot = event * calorimeter.n_layers + layer
     sums = np.bincount(slot, weights=weight, minlength=len(events) * calorimeter.n_layers)

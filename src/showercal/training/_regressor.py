@@ -441,7 +441,7 @@ class NetworkRegressor(Estimator):
         for part in parts:
             arrays = [part.energy_true, *(array for column in part.columns.values() for array in vars(column).values())]
             for array in arrays:
-                digest.update(array.cpu().numpy().tobytes())
+                digest.update(np.ascontiguousarray(array.cpu().numpy()).data)
         return digest.hexdigest()[:12]
 
 
