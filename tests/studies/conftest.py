@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from showercal import Events, detector
 from showercal.report import ReportContent, results_markdown
+from showercal.simulation import SEEN, Backend, BackendKind, Chunk, Showers, ShowerTask
 from showercal.studies import Recipe, run_study
 from showercal.studies._recipe import parse_recipe
 
@@ -120,3 +121,52 @@ def write_without_figures(content: ReportContent, folder: Path) -> Path:
     (folder / "results.md").write_text(results_markdown(content), encoding="utf-8")
     (folder / "report.html").write_text(f"{content.title} {content.description}", encoding="utf-8")
     return folder / "report.html"
+
+
+class Quick(Backend):
+    """Showers of `showers` with 33 tracks per GeV, one event after the other from its own seed."""
+
+    name = "quick"
+    versions: Mapping[str, str] = {"quick": "1"}
+    n_made = 0
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def settings(self, task: ShowerTask) -> Mapping[str, Any]:
+        return self.options
+
+    def check(self) -> None:
+        return None
+
+    def run(
+        self,
+        task: ShowerTask,
+        chunks: Sequence[Chunk],
+        *,
+        workers: int,
+        log_folder: Path,
+        on_events: Callable[[int], None],
+    ) -> Generator[tuple[Chunk, Showers]]:
+        layer = np.arange(17)
+        profile = layer**2 * np.exp(-layer / 1.7)
+        cells = task.calorimeter.cell_number(layer, np.full(17, 3), np.full(17, 4))
+        for chunk in chunks:
+            primaries = task.primaries(chunk)
+            tracks = np.stack(
+                [
+                    np.random.default_rng(int(seed)).poisson(33 * energy * profile / profile.sum())
+                    for energy, seed in zip(primaries.energy, primaries.seed, strict=True)
+                ]
+            )
+            event, at = np.nonzero(tracks)
+            Quick.n_made += chunk.n_events
+            on_events(chunk.n_events)
+            yield chunk, Showers(event, cells[at], 5e-4 * tracks[event, at], tracks[event, at])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The only simulator there is."""
+    monkeypatch.setattr("showercal.simulation._backends.BACKENDS", {"quick": BackendKind(Quick, SEEN)})
+    monkeypatch.setattr(Quick, "n_made", 0)

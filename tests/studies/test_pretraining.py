@@ -6,7 +6,7 @@ The other events have 33 tracks per GeV and those of the study 30.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ from showercal.cli._app import app
 from showercal.cli._run import pretrain_overrides
 from showercal.errors import DataError, RecipeError, SimulationError
 from showercal.export import open_model
-from showercal.simulation import SEEN, Backend, BackendKind, Chunk, ParticleGun, Showers, ShowerTask, parse_spectrum
+from showercal.simulation import SEEN, BackendKind, ParticleGun, parse_spectrum
 from showercal.studies import Recipe, Run, export_run, load_recipe, open_run, render_report, run_study
 from showercal.studies._fits import fits_of, options_of
 from showercal.studies._recipe import parse_recipe
 from showercal.training import NetworkRegressor
 
-from .conftest import network, showers, study
+from .conftest import Quick, network, showers, study
 
 Make = Callable[..., Recipe]
 N_TRAIN = 600  # of the study
@@ -337,54 +337,6 @@ def test_faults_of_the_events_are_found_before_any_fit(
     with pytest.raises(DataError, match=r"the pretraining events: methods.line: .*'cells.tracks'"):
         run_study(pretrained(events={"kind": "stored", "path": str(tmp_path / "bare")}), out)
     assert not list(out.glob("methods/*"))
-
-
-class Quick(Backend):
-    """Showers of `showers` with 33 tracks per GeV, one event after the other from its own seed."""
-
-    name = "quick"
-    versions: Mapping[str, str] = {"quick": "1"}
-    n_made = 0
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-
-    def settings(self, task: ShowerTask) -> Mapping[str, Any]:
-        return self.options
-
-    def check(self) -> None:
-        return None
-
-    def run(
-        self,
-        task: ShowerTask,
-        chunks: Sequence[Chunk],
-        *,
-        workers: int,
-        log_folder: Path,
-        on_events: Callable[[int], None],
-    ) -> Generator[tuple[Chunk, Showers]]:
-        layer = np.arange(17)
-        profile = layer**2 * np.exp(-layer / 1.7)
-        cells = task.calorimeter.cell_number(layer, np.full(17, 3), np.full(17, 4))
-        for chunk in chunks:
-            primaries = task.primaries(chunk)
-            tracks = np.stack(
-                [
-                    np.random.default_rng(int(seed)).poisson(33 * energy * profile / profile.sum())
-                    for energy, seed in zip(primaries.energy, primaries.seed, strict=True)
-                ]
-            )
-            event, at = np.nonzero(tracks)
-            Quick.n_made += chunk.n_events
-            on_events(chunk.n_events)
-            yield chunk, Showers(event, cells[at], 5e-4 * tracks[event, at], tracks[event, at])
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("showercal.simulation._backends.BACKENDS", {"quick": BackendKind(Quick, SEEN)})
-    monkeypatch.setattr(Quick, "n_made", 0)
 
 
 @pytest.mark.usefixtures("quick")

@@ -78,10 +78,8 @@ def check_calibration(recipe: Recipe, validation: Events) -> None:
     try:
         _bias_correction(recipe).fit(truth, truth)
     except DataError as fault:
-        n_bins, part = recipe.calibration.n_bins, recipe.data.split.validation
-        raise DataError(
-            f"{fault} (calibration.n_bins is {n_bins}; data.split.validation = {part:g} gives {len(truth)} events)"
-        ) from fault
+        n_bins, part = recipe.calibration.n_bins, recipe.data.split.validation_source
+        raise DataError(f"{fault} (calibration.n_bins is {n_bins}; {part} gives {len(truth)} events)") from fault
 
 
 def correction_of(folder: Path, name: str) -> BiasCorrection:

@@ -34,14 +34,20 @@ def export_run(
 
     Raises:
         DataError: If the run is not finished, or its events are gone or changed.
-        ExportError: If there is no such method, the file is there already or has no folder, or the method cannot be
-            exported with the same numbers.
+        ExportError: If there is no such method, it sees not all cells, the file is there already or has no folder, or
+            the method cannot be exported with the same numbers.
     """
     path, fits = Path(path), fits_of(run.recipe)
     if name not in fits:
         raise ExportError(f"{run.folder} has no method {name!r}; {nearest(name, fits)}")
     if path.is_file() and not overwrite:
         raise ExportError(f"{path} is there already; choose another --out, or replace it with --overwrite")
+    if run.recipe.data.cells_above is not None:
+        raise ExportError(
+            "the methods of this study do not see cells at or below data.cells_above, which a file could not leave out "
+            "of the events that it is given, so that its energies would be wrong: apply them in Python (Run.predict), "
+            "or run the study with all cells"
+        )
     energy_range = run.energy_range(name)
     events = parts_of(run).test[:n_events]
     calibration = run.calibration(name)

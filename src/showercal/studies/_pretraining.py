@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,20 +13,19 @@ from showercal.detectors import BoxCalorimeter
 from showercal.errors import DataError, RecipeError
 from showercal.events import Events
 from showercal.readers import open_any
-from showercal.simulation import (
-    SEEN,
-    Backend,
-    ParticleGun,
-    ShowerTask,
-    build_backend,
-    default_half_widths,
-    parse_spectrum,
-    simulate,
-)
+from showercal.simulation import SEEN, Backend, ParticleGun, ShowerTask, build_backend
 from showercal.storage import EventSource
-from showercal.studies._cache import digest
+from showercal.studies._cache import digest, essence
 from showercal.studies._data import file_hashes, fingerprint, locate, read_events
-from showercal.studies._recipe import DataConfig, GunConfig, PretrainConfig, Recipe, SimulatedConfig, StoredConfig
+from showercal.studies._recipe import (
+    CellsAboveConfig,
+    DataConfig,
+    GunConfig,
+    PretrainConfig,
+    SimulatedConfig,
+    StoredConfig,
+)
+from showercal.studies._simulated import Simulation, gun_of
 
 
 @dataclass(frozen=True)
@@ -36,42 +33,23 @@ class SimulatedSource:
     """Events of what was shot in the study, by another simulator.
 
     Args:
-        task: What is simulated.
-        n_events: How many.
-        backend: The simulator.
-        folder: Below it the events are kept.
+        simulation: Makes them.
+        cells_above: Which of their cells are read, as in the study; None for all.
     """
 
-    task: ShowerTask
-    n_events: int
-    backend: Backend
-    folder: Path
+    simulation: Simulation
+    cells_above: CellsAboveConfig | None = None
 
     @property
     def key(self) -> str:
-        """Hash of all that decides the events."""
-        task = self.task
-        made_by = [self.backend.name, dict(self.backend.settings(task)), dict(self.backend.versions)]
-        return digest(task.calorimeter.to_dict(), task.source.to_dict(), task.seed, self.n_events, made_by)
+        """Hash of all that decides the events and how they are read."""
+        made = self.simulation.key
+        return made if self.cells_above is None else digest(made, essence(self.cells_above))
 
     def read(self) -> Events:
-        """All of them; those that are not there are made, and those of other options removed."""
-        folder = self.folder / f"events-{self.key}"
-        for other in self.folder.glob("events-*"):
-            if other != folder:
-                shutil.rmtree(other)
-        task = self.task
-        sample = simulate(
-            task.calorimeter,
-            task.source,
-            self.n_events,
-            seed=task.seed,
-            backend=self.backend,
-            folder=folder,
-            workers=os.cpu_count() or 1,
-            progress=True,
-        )
-        return sample.read()
+        """All of them; those that are not there are made."""
+        data = DataConfig(events=str(self.simulation.make()), cells_above=self.cells_above)
+        return read_events(data, self.simulation.folder)
 
 
 @dataclass(frozen=True)
@@ -80,9 +58,11 @@ class StoredSource:
 
     Args:
         data: Where, and how to read them.
+        scratch: In whose file system they are kept while they are used.
     """
 
     data: DataConfig
+    scratch: Path
 
     @property
     def key(self) -> str:
@@ -91,15 +71,15 @@ class StoredSource:
 
     def read(self) -> Events:
         """All of them."""
-        return read_events(self.data)
+        return read_events(self.data, self.scratch)
 
 
-def pretraining_events(recipe: Recipe, config: PretrainConfig, folder: Path) -> SimulatedSource | StoredSource:
+def pretraining_events(data: DataConfig, config: PretrainConfig, folder: Path) -> SimulatedSource | StoredSource:
     """The events of a pretraining, not yet read or made.
 
     Args:
-        recipe: The study, whose detector and particles they share.
-        config: Its pretraining.
+        data: The events of the study, which are there; the others share their detector, particles and cut on cells.
+        config: The pretraining.
         folder: Where simulated events go.
 
     Raises:
@@ -107,25 +87,25 @@ def pretraining_events(recipe: Recipe, config: PretrainConfig, folder: Path) -> 
         DataError: If they are the events of the study, or those carry no geometry to simulate in.
         SimulationError: If the simulator is not installed.
     """
-    study = open_any(locate(recipe.data), recipe.data.mapping)
+    study = open_any(locate(data), data.mapping)
     if isinstance(config.events, StoredConfig):
-        shared = set(file_hashes(config.events.data)) & set(file_hashes(recipe.data))
+        shared = set(file_hashes(config.events.data)) & set(file_hashes(data))
         if shared:
             raise DataError(
                 f"pretrain.events.path {config.events.path} holds events of the study itself, test events among them: "
                 "name others"
             )
-        return StoredSource(config.events.data)
-    backend = build_backend(config.events.backend, **_seen(study, config.events))
+        return StoredSource(config.events.data.model_copy(update={"cells_above": data.cells_above}), folder)
+    backend = build_backend(config.events.backend, **_seen(study) | config.events.options)
     if study.geometry is None:
         raise DataError(
             "the events of the study carry no geometry, so none like them can be simulated; name it in the mapping "
             "(geometry: toy-sandwich), or pretrain on stored events: --pretrain FOLDER"
         )
     calorimeter = BoxCalorimeter.from_dict(study.geometry)
-    task = ShowerTask(calorimeter, _gun(study, recipe.data.gun, calorimeter), config.events.seed)
+    task = ShowerTask(calorimeter, _gun(study, data.gun, calorimeter), config.events.seed)
     _check_not_the_same(study.provenance, task, backend, config.events)
-    return SimulatedSource(task, config.events.n_events, backend, folder)
+    return SimulatedSource(Simulation(task, config.events.n_events, backend, folder), data.cells_above)
 
 
 def split_for_stopping(events: Events, config: PretrainConfig) -> tuple[Events, Events]:
@@ -144,17 +124,13 @@ def _gun(study: EventSource, told: GunConfig | None, calorimeter: BoxCalorimeter
             "nothing says what was shot in the study, so no events like it can be simulated for the pretraining: set "
             "data.gun, e.g. --set 'data.gun={particle: e-, energy: \"0:10\"}'"
         )
-    widths = default_half_widths(calorimeter) if told.position is None else told.position
-    return ParticleGun(told.particle, parse_spectrum(told.energy), *widths)
+    return gun_of(told, calorimeter)
 
 
-def _seen(study: EventSource, config: SimulatedConfig) -> dict[str, Any]:
-    """What is seen of a shower: as the recipe says, else as the events of the study do."""
+def _seen(study: EventSource) -> dict[str, Any]:
+    """What the events of the study say that is seen of a shower."""
     made = study.provenance.get("settings", {})
-    told = {key: getattr(config, key, None) for key in SEEN}
-    return {key: made[key] for key in SEEN if key in made} | {
-        k: value for k, value in told.items() if value is not None
-    }
+    return {key: made[key] for key in SEEN if key in made}
 
 
 def _check_not_the_same(made: Mapping[str, Any], task: ShowerTask, backend: Backend, config: SimulatedConfig) -> None:

@@ -37,11 +37,33 @@ class FallingSpectrum(_Options):
     scale: float = Field(gt=0)
 
 
-class SplitConfig(_Options):
-    """Disjoint parts of the events, drawn at random.
+class FoldConfig(_Options):
+    """Parts that the events themselves tell: those of the folds named here, and all others to learn from.
 
     Args:
-        train, validation, test: Fractions; they sum to 1.
+        field: A whole number of each event.
+        validation, test: Its values.
+    """
+
+    field: str = "fold"
+    validation: tuple[int, ...] = Field(min_length=1)
+    test: tuple[int, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Self:
+        named = [*self.validation, *self.test]
+        for fold in named:
+            if named.count(fold) > 1:
+                raise ValueError(f"fold {fold} is named twice among validation and test")
+        return self
+
+
+class SplitConfig(_Options):
+    """Disjoint parts of the events, drawn at random unless folds are named.
+
+    Args:
+        train, validation, test: Fractions; they sum to 1. With folds they have no meaning.
+        folds: Parts by a field of the events; None for parts at random.
         seed: Of the draw.
         learn_from: Another spectrum for what methods are fitted to and stopped on; bias corrections and the evaluation
             keep that of the events. None for the same.
@@ -50,8 +72,25 @@ class SplitConfig(_Options):
     train: float = Field(default=0.8, gt=0, lt=1)
     validation: float = Field(default=0.1, gt=0, lt=1)
     test: float = Field(default=0.1, gt=0, lt=1)
+    folds: FoldConfig | None = None
     seed: int = 1
     learn_from: FallingSpectrum | None = None
+
+    @property
+    def validation_source(self) -> str:
+        """What decides which events are for validation, for messages."""
+        if self.folds is None:
+            return f"data.split.validation = {self.validation:g}"
+        return f"data.split.folds.validation = {list(self.folds.validation)}"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        names = ("train", "validation", "test")
+        if self.folds is not None and any(getattr(self, n) != type(self).model_fields[n].default for n in names):
+            raise ValueError(
+                "folds and fractions (train, validation, test) cannot both decide the parts: leave one out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sum_to_one(self) -> Self:
@@ -87,24 +126,100 @@ class GunConfig(_Options):
         return self
 
 
+class _SimulatorConfig(_Options):
+    """A simulator and its options, as of ``showercal simulate``.
+
+    Args:
+        backend: The simulator.
+        cut, birks, time_cut, count_tracks: What is seen.
+        physics_list, showers, muon_nuclear, frozen_showers: Those of one simulator alone.
+    """
+
+    backend: str = "fast"
+    cut: float | None = None
+    birks: float | None = None
+    time_cut: float | None = None
+    count_tracks: bool | None = None
+    physics_list: str | None = None
+    showers: str | None = None
+    muon_nuclear: bool | None = None
+    frozen_showers: bool | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those that are set."""
+        values = {name: getattr(self, name) for name in _SimulatorConfig.model_fields if name != "backend"}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class SimulatedDataConfig(_SimulatorConfig):
+    """Events that the study makes itself: ``data.gun`` into a detector. Options left at None are the simulator's own.
+
+    Args:
+        detector: Its name, or a .json file of a geometry.
+        n_events: How many.
+        seed: The same seed gives the same events.
+        folder: Below it they are kept, for all studies that ask for the same; None for the folder of the run.
+    """
+
+    detector: str
+    n_events: int = Field(ge=50)
+    seed: int = Field(default=1, ge=0)
+    folder: str | None = None
+
+
+class CellsAboveConfig(_Options):
+    """Leaves out small cells while the events are read: from the data, the training, and all that is judged.
+
+    Args:
+        energy: Cells at or below it are left out, [GeV].
+        field: Energy of the cells.
+    """
+
+    energy: float = Field(ge=0)
+    field: str = "cells.energy"
+
+    @field_validator("field")
+    @classmethod
+    def _of_cells(cls, value: str) -> str:
+        if value.count(".") != 1:
+            raise ValueError("must be a field of cells, e.g. cells.energy")
+        return value
+
+
 class DataConfig(_Options):
     """Where the events come from.
 
     Args:
-        sample: Name of a sample that ships inside the package; used when ``events`` is None.
+        sample: Name of a sample that ships inside the package; used when there is neither of the next two.
+        simulated: Events that the study makes itself, of what ``gun`` says; used when ``events`` is None.
         events: Path of a file or folder of events.
         mapping: How to read foreign files; None for folders that showercal wrote.
         limit: Take only the first events.
-        gun: What was shot, for events that do not say so themselves; only a pretraining needs it.
+        cells_above: Which cells are read; None for all.
+        gun: What is shot in a simulation, or was shot, for events that do not say so themselves.
         split: Into train, validation and test.
     """
 
     sample: str | None = None
+    simulated: SimulatedDataConfig | None = None
     events: str | None = None
     mapping: str | None = None
     limit: int | None = Field(default=None, ge=50)
+    cells_above: CellsAboveConfig | None = None
     gun: GunConfig | None = None
     split: SplitConfig = SplitConfig()
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the study makes its events itself."""
+        return self.simulated is not None and self.events is None
+
+    @model_validator(mode="after")
+    def _can_be_simulated(self) -> Self:
+        if self.simulated is not None and self.gun is None:
+            raise ValueError('simulated needs a gun: data.gun, e.g. {particle: mu-, energy: "50:8000"}')
+        return self
 
 
 class MethodEntry(_Options):
@@ -175,24 +290,20 @@ class EvaluationConfig(_Options):
     tracker: TrackerConfig | None = None
 
 
-class SimulatedConfig(_Options):
+class SimulatedConfig(_SimulatorConfig):
     """Events made for the pretraining: the detector of the study, and what was shot at it in the study.
 
+    What is seen is as the events of the study say where it is None here, and the simulator's default where they say
+    nothing.
+
     Args:
-        backend: The simulator.
         n_events: How many.
         seed: The same seed gives the same events.
-        cut, birks, time_cut: What is seen, as of ``showercal simulate``; None for what the events of the study say, and
-            the simulator's default where they say nothing.
     """
 
     kind: Literal["simulated"] = "simulated"
-    backend: str = "fast"
     n_events: int = Field(default=300_000, ge=50)
     seed: int = Field(default=1001, ge=0)
-    cut: float | None = None
-    birks: float | None = None
-    time_cut: float | None = None
 
     @property
     def description(self) -> str:

@@ -30,6 +30,7 @@ from showercal.studies._calibrations import (
     recalibration_of,
     spread_of,
 )
+from showercal.studies._cells_above import CellCut
 from showercal.studies._content import report_content
 from showercal.studies._data import Parts, check_fields, describe, file_hashes, fingerprint, locate, read_events, split
 from showercal.studies._fits import (
@@ -46,6 +47,7 @@ from showercal.studies._fits import (
 from showercal.studies._judge import Calibration, Judged, check_evaluation, judge
 from showercal.studies._pretraining import pretraining_events
 from showercal.studies._recipe import DataConfig, Recipe, parse_recipe
+from showercal.studies._simulated import with_events, with_events_of
 from showercal.studies._transfer import judge_transfer
 from showercal.training import load_method
 
@@ -145,7 +147,9 @@ class Run:
         return Calibration(self.correction(name), self.recalibration(name), spread_of(self.folder, name))
 
     def predict(self, name: str, events: Events) -> Prediction:
-        """Calibrated energies, with their widths, of any events by one method of the run."""
+        """Calibrated energies, with their widths, of any events by one method of the run, of the cells that it sees."""
+        if self.recipe.data.cells_above is not None:
+            events = CellCut(self.recipe.data.cells_above).apply(events)
         return self.calibration(name).apply(self.method(name).predict(events))
 
     def _results(self) -> dict[str, Any]:
@@ -187,19 +191,23 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     folder = Path(folder)
     run = Run(folder, recipe)
     timings: dict[str, float] = {}
+    data = recipe.data
+    if data.is_simulated:
+        with timed(timings, "simulate events"):
+            data = with_events(data, folder)
     with timed(timings, "read events"):
-        source = fingerprint(recipe.data)
+        source = fingerprint(data)
         other = None
         if recipe.pretrain is not None:
-            other = pretraining_events(recipe, recipe.pretrain, folder / "pretraining")
+            other = pretraining_events(data, recipe.pretrain, folder / "pretraining")
         keys = fit_keys(recipe, source, None if other is None else other.key)
         key = digest(keys, recipe.model_dump(mode="json"))
         complete = is_done(folder, key) and all((folder / product).is_file() for product in _PRODUCTS)
         if complete and all(is_fitted(folder, name, keys[name]) for name in keys):
             say(f"{folder} holds this run already: nothing to do")
             return run
-        events = read_events(recipe.data)
-        parts = split(events, recipe.data.split)
+        events = read_events(data, folder, say=say)
+        parts = split(events, data.split)
     sizes = (f"{len(part):,} {name}" for name, part in vars(parts).items())
     say(f"{len(events):,} events: {', '.join(sizes)}")
     check_fields(recipe, events)
@@ -224,7 +232,7 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     with timed(timings, "calibrate and evaluate"):
         judged = _calibrate_and_judge(run, parts, say)
         transfer = judge_transfer(folder, recipe, parts, say)
-    described = Source(source, file_hashes(recipe.data), describe(events, locate(recipe.data)))
+    described = Source(source, file_hashes(data), describe(events, locate(data)))
     _write(run, folder, judged, described, command, timings, transfer=transfer)
     mark_done(folder, key)
     return run
@@ -237,7 +245,7 @@ def evaluate_run(
 
     Args:
         run: The run; its methods and their calibrations are used as they are.
-        data: The other events; nothing is split off.
+        data: The other events; nothing is split off. Small cells are left out of them as in the run.
         folder: Where results go; by default ``evaluations/NAME-HASH`` inside the run.
         command: The command line, for the report.
         say: Told what happens.
@@ -249,6 +257,7 @@ def evaluate_run(
         ShowercalError: Whatever is wrong with the run or the events.
     """
     own = set(run.info["files"])
+    data = data.model_copy(update={"cells_above": run.recipe.data.cells_above})
     path = locate(data)
     source = fingerprint(data)
     folder = run.folder / "evaluations" / f"{path.stem}-{source[:6]}" if folder is None else Path(folder)
@@ -256,7 +265,7 @@ def evaluate_run(
         raise DataError(f"{folder} holds the results of the run itself; choose another --out")
     timings: dict[str, float] = {}
     with timed(timings, "read events"):
-        events = read_events(data)
+        events = read_events(data, run.folder, say=say)
         described = Source(source, file_hashes(data), describe(events, path))
     say(f"{len(events):,} events of {path.name}")
     note = f"Evaluated on other events: {path.name}."
@@ -294,9 +303,11 @@ def parts_of(run: Run) -> Parts:
     Raises:
         DataError: If the run is not finished, or its events are gone or changed.
     """
-    if fingerprint(run.recipe.data) != run.info["events"]:
+    info = run.info
+    data = with_events_of(run.recipe.data, run.folder, info["provenance"]["file"])
+    if fingerprint(data) != info["events"]:
         raise DataError(f"the events of {run.folder} have changed since it was run: run it again")
-    return split(read_events(run.recipe.data), run.recipe.data.split)
+    return split(read_events(data, run.folder), data.split)
 
 
 def _calibrate_and_judge(run: Run, parts: Parts, say: Say) -> Judged:
