@@ -19,7 +19,7 @@ _REPEATS = 5
 
 
 def main() -> None:
-    """Print CPU time of the one thread, compilation apart."""
+    """Print muons per CPU time of all threads, compilation apart."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else _SAMPLE
     events = open_mapped(path, "g4_pwo_muons").read()
     begin = time.process_time()
