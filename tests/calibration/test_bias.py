@@ -291,3 +291,11 @@ def test_unfitted_and_damaged() -> None:
         BiasCorrection.from_dict({"map": {}})
     with pytest.raises(ModelFileError, match=r"not the options of a bias correction: .*colour"):
         BiasCorrection.from_dict({"options": {"colour": 1}, "map": {}})
+
+
+def test_no_correction_changes_nothing(rng: np.random.Generator) -> None:
+    truth = rng.uniform(1, 10, 2000)
+    correction = BiasCorrection("none").fit(truth, 0.5 * truth)
+    energy = np.array([-1.0, 0.0, 3.0, 100.0])
+    np.testing.assert_array_equal(correction.map_(energy), energy)
+    np.testing.assert_array_equal(BiasCorrection.from_dict(correction.to_dict()).map_(energy), energy)

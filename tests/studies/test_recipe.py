@@ -123,3 +123,36 @@ def test_the_recipe_behind_the_export_table_has_every_kind_of_method_and_head() 
     kinds = {config.model_fields["kind"].default for config in get_args(get_args(HeadConfig)[0])}
     assert {network.head.kind for network in networks} == kinds
     assert {network.name for network in networks} == {"fcn", "convnet", "deep_sets"}
+
+
+def test_a_short_run_leaves_out_what_takes_long() -> None:
+    full = load_recipe("electrons", ["methods.convnet.full=true", "pretrain.methods=[fcn, convnet]"])
+    short = full.without_long_methods()
+    assert set(full.methods) - set(short.methods) == {"convnet"}
+    assert short.pretrain is not None
+    assert short.pretrain.methods == ("fcn",)
+    assert short.ablations == full.ablations
+    based = load_recipe("electrons", ["methods.deep_sets.full=true"]).without_long_methods()
+    assert based.ablations is None  # their base is left out
+    nothing = load_recipe("electrons")
+    assert nothing.without_long_methods() is nothing
+
+
+def test_a_short_run_needs_its_reference_and_what_methods_start_from() -> None:
+    with pytest.raises(RecipeError, match=r"reference .line. has full: true and is left out .*: take layers"):
+        load_recipe("electrons", ["methods.line.full=true"])
+    with pytest.raises(RecipeError, match=r"methods.convnet starts from 'fcn', which short runs leave out"):
+        load_recipe("electrons", ["methods.fcn.full=true", "methods.convnet.method.start_from=fcn"])
+
+
+def test_the_muon_study_is_the_published_one() -> None:
+    recipe = load_recipe("muons")
+    published = recipe.methods["cnn"].method
+    assert isinstance(published, NetworkMethodConfig)
+    assert published.loss.kind == "fractional_huber"
+    assert (published.training.batch_size, published.training.epochs, published.training.patience) == (256, 50, 10)
+    assert published.weighting is not None
+    assert (published.weighting.centre, published.weighting.width_above) == (5000, 600)
+    assert set(recipe.methods) - set(recipe.without_long_methods().methods) == {"cnn", "cnn_alone"}
+    assert recipe.ablations is not None
+    assert recipe.ablations.base == "cnn"

@@ -12,14 +12,14 @@ from scipy.optimize import curve_fit
 from showercal.calibration._binned import BinnedPrediction, Spacing, Statistic, bin_edges, binned_prediction
 from showercal.calibration._checks import check_events, check_word
 from showercal.calibration._formulae import FORMULAE
-from showercal.calibration._maps import EnergyMap, map_from_dict
+from showercal.calibration._maps import EnergyMap, LineMap, map_from_dict
 from showercal.calibration._smoothing import smooth_by_cp
 from showercal.calibration._tails import with_closure, with_tangents
 from showercal.errors import DataError, ModelFileError, NotFittedError, RecipeError
 from showercal.prediction import Prediction
 
 FloatArray = NDArray[np.float64]
-Form = Literal["line", "power", "power_offset", "spline"]
+Form = Literal["line", "power", "power_offset", "spline", "none"]
 Tails = Literal["closure", "tangent"]
 
 
@@ -29,6 +29,7 @@ class BiasCorrection:
     * ``line``: E_pred = c0 * E + c1, ``power``: E_pred = c0 * E^c1, ``power_offset``: E_pred = c0 * E^c1 + c2, as in
       published calibrations. A method whose prediction does not vanish with the energy (noise, shrinkage) needs an
       offset, or the spline.
+    * ``none``: the prediction stays as it is.
     * ``spline``: a monotone piecewise cubic through the binned statistic, smoothed within its errors.
 
     A regressor trained by mean squared error shrinks towards the middle of a bounded spectrum: at the ends the curve
@@ -47,7 +48,7 @@ class BiasCorrection:
     it is 0.6 % of the mean width in the toy (0.3 % of it already for a line), with 100,000 it is 0.2 %.
 
     Args:
-        form: "line", "power", "power_offset" or "spline".
+        form: "line", "power", "power_offset", "spline" or "none".
         statistic: "mean" or "median" of the prediction in a bin; None: median for the spline, mean otherwise.
         n_bins: Number of bins in true energy.
         spacing: "uniform", "log" or "quantile" (equally filled) bins.
@@ -60,7 +61,7 @@ class BiasCorrection:
         map_: The correction, a `showercal.prediction.MonotoneMap`.
         bins_: The points fitted.
         parameters_: c0, c1 and, of ``power_offset``, c2, shape (P,); smoothed points of the spline, shape (n_bins,),
-            [GeV].
+            [GeV]; nothing for no correction.
         covariance_: Of the parameters of a formula, shape (P, P); None for the spline.
         chi2_, ndf_: Of the fit to the points. For the spline ndf_ counts effective parameters and is no whole number.
         n_outside_: Events outside ``energy_range``, which were not used.
@@ -141,6 +142,9 @@ class BiasCorrection:
         self.n_outside_ = len(truth) - int(self.bins_.n_events.sum())
         if self.form == "spline":
             self._fit_spline(truth, pred)
+        elif self.form == "none":
+            self.map_, self.parameters_, self.covariance_ = LineMap(1.0, 0.0), np.empty(0), None
+            self._keep_quality(self.bins_.energy_true, 0)
         else:
             self._fit_formula()
         return self

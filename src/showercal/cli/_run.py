@@ -83,6 +83,7 @@ def run(
     ensemble_of: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Of this method only; may be given more than once.")
     ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Fit the methods that take long, too.")] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change any option of the recipe.")
     ] = None,
@@ -96,6 +97,8 @@ def run(
     overrides = [*pretrain_overrides(pretrain, pretrain_events), *ensemble_overrides(ensemble, ensemble_of or [])]
     overrides += [*(set_ or []), *data_overrides(events, mapping, limit)]
     recipe = load_recipe(study, overrides)
+    if not full:
+        recipe = recipe.without_long_methods()
     folder = out or Path("runs") / recipe.name
     command = shlex.join(["showercal", *sys.argv[1:]])
     finished = run_study(recipe, folder, command=command, say=typer.echo)

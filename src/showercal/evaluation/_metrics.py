@@ -123,6 +123,14 @@ _BESIDE_A_TRACKER: Final[tuple[tuple[str, str, str, Better | None], ...]] = (
         "The mean improvement with the RMSE/E before any bias correction.",
         "higher",
     ),
+    ("rmse_over_e_local", "RMSE/E strict", "RMSE/E after the strict correction (see σ/√E strict).", "lower"),
+    (
+        "mean_improvement_local",
+        "Mean improvement strict",
+        "The mean improvement with the RMSE/E after the strict correction: a straight line leaves answers pulled "
+        "inwards, which makes the mean improvement larger than what the calorimeter tells.",
+        "higher",
+    ),
     ("max_rmse", "Max RMSE/E", "Largest combined σ/E of all bins.", "lower"),
     (
         "max_rmse_event",
@@ -139,7 +147,8 @@ RATIOS: Final[Mapping[str, str]] = MappingProxyType(
         for metric in (
             *(f"resolution_{name}" for name, _, _ in _WIDTHS),
             "crps",
-            *("mean_improvement", "mean_improvement_event", "mean_improvement_raw", "max_rmse", "max_rmse_event"),
+            *(f"mean_improvement{suffix}" for suffix in ("", "_event", "_raw", "_local")),
+            *("max_rmse", "max_rmse_event"),
         )
     }
 )

@@ -193,6 +193,7 @@ def _recipes(content: ReportContent) -> list[_Recipe]:
             lambda content, method: Measured(float(content.published[method])) if method in content.published else None,
         ),
         *(_of(name, TRACKER, text, best=_score(METRICS[name])) for name, text in _BESIDE_A_TRACKER.items()),
+        _of("mean_improvement_local", TRACKER, "MI strict", best=lambda value: -value),
         _of("mean_improvement_ratio", TRACKER, "MI ratio", best=lambda value: -value, text=_ratio_text),
         _of("mean_improvement_raw", TRACKER, "MI raw"),
         _Recipe(

@@ -1,10 +1,10 @@
 """Studies: the published systems as recipes over the parts; run, judge on other events, report, export."""
 
 from showercal.studies._ablate import Ablation, Ablations, ablate_study
+from showercal.studies._calibration_options import CalibrationConfig
 from showercal.studies._data import read_events
 from showercal.studies._export import export_run
 from showercal.studies._recipe import (
-    CalibrationConfig,
     DataConfig,
     EvaluationConfig,
     MethodEntry,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from showercal.errors import RecipeError, nearest
 from showercal.evaluation import RATIOS
+from showercal.studies._calibration_options import CalibrationConfig
 from showercal.studies._options import faults_of, set_option
 from showercal.studies._starts import start_of, with_starts
 from showercal.training import EnsembleConfig, EnsembleOptions, MethodConfig
@@ -31,17 +32,19 @@ class VariantConfig(_Options):
         changes: Options of the method of the base by their dotted path, and their values.
         method: Another method altogether, instead of a changed base.
         ensemble: Several models of the (changed) base, or of the other method, instead of one.
+        calibration: Another calibration than that of the base.
     """
 
     label: str
     changes: dict[str, Any] = {}
     method: MethodConfig | None = None
     ensemble: EnsembleOptions | None = None
+    calibration: CalibrationConfig | None = None
 
     @model_validator(mode="after")
     def _changes_something(self) -> Self:
-        if not (self.changes or self.method or self.ensemble):
-            raise ValueError("it is the base itself: give changes, a method or an ensemble")
+        if not (self.changes or self.method or self.ensemble or self.calibration):
+            raise ValueError("it is the base itself: give changes, a method, an ensemble or a calibration")
         if self.changes and self.method:
             raise ValueError("changes are of the method of the base: leave out changes or method")
         return self
@@ -112,4 +115,6 @@ def _varied(name: str, base: MethodEntry, variant: VariantConfig) -> MethodEntry
             method = EnsembleConfig.model_validate({**variant.ensemble.model_dump(), "of": method.model_dump()})
         except ValidationError as fault:
             raise ValueError(f"{where}.ensemble: {faults_of(fault, EnsembleConfig.model_json_schema())}") from fault
-    return base.model_copy(update={"label": variant.label, "method": method, "published": None})
+    calibration = base.calibration if variant.calibration is None else variant.calibration
+    changed = {"label": variant.label, "method": method, "published": None, "calibration": calibration}
+    return base.model_copy(update=changed)

@@ -14,6 +14,7 @@ from showercal.errors import DataError
 from showercal.events import Events
 from showercal.prediction import Prediction
 from showercal.studies._cache import write_json
+from showercal.studies._calibration_options import CalibrationConfig
 from showercal.studies._fits import Fit, Say, fit_folder, kept_prediction
 from showercal.studies._judge import Calibration
 from showercal.studies._recipe import Recipe
@@ -39,14 +40,15 @@ def calibrate(folder: Path, recipe: Recipe, fit: Fit, energy_true: FloatArray, s
         DataError: If it cannot be corrected or recalibrated as the recipe wants.
     """
     validation, own = kept_prediction(folder, fit.name, "validation"), fit_folder(folder, fit.name)
+    options = recipe.calibration_of(fit.method)
     try:
-        correction = _bias_correction(recipe).fit(energy_true, validation)
+        correction = _bias_correction(options).fit(energy_true, validation)
     except DataError as fault:
         raise DataError(f"{fit.label} cannot be corrected (calibration.form): {fault}") from fault
     write_json(own / _CORRECTION_FILE, correction.to_dict())
     corrected = correction.apply(validation)
     try:
-        recalibration = _recalibration(recipe, energy_true, corrected)
+        recalibration = _recalibration(options, energy_true, corrected)
     except DataError as fault:
         raise DataError(f"the width of {fit.label} cannot be recalibrated (calibration.width): {fault}") from fault
     spread = None
@@ -75,11 +77,13 @@ def check_calibration(recipe: Recipe, validation: Events) -> None:
         DataError: If not even exact predictions can be corrected.
     """
     truth = validation.energy_true
-    try:
-        _bias_correction(recipe).fit(truth, truth)
-    except DataError as fault:
-        n_bins, part = recipe.calibration.n_bins, recipe.data.split.validation_source
-        raise DataError(f"{fault} (calibration.n_bins is {n_bins}; {part} gives {len(truth)} events)") from fault
+    for name in recipe.methods:
+        options = recipe.calibration_of(name)
+        try:
+            _bias_correction(options).fit(truth, truth)
+        except DataError as fault:
+            n_bins, part = options.n_bins, recipe.data.split.validation_source
+            raise DataError(f"{fault} (calibration.n_bins is {n_bins}; {part} gives {len(truth)} events)") from fault
 
 
 def correction_of(folder: Path, name: str) -> BiasCorrection:
@@ -105,14 +109,15 @@ def closure_of(folder: Path, name: str) -> BiasCorrection | None:
     return BiasCorrection.from_dict(json.loads(path.read_text())) if path.is_file() else None
 
 
-def _bias_correction(recipe: Recipe) -> BiasCorrection:
-    options = recipe.calibration
+def _bias_correction(options: CalibrationConfig) -> BiasCorrection:
     return BiasCorrection(
         options.form, statistic=options.statistic, n_bins=options.n_bins, energy_range=options.energy_range
     )
 
 
-def _recalibration(recipe: Recipe, energy_true: FloatArray, corrected: Prediction) -> WidthRecalibration | None:
-    """The fitted recalibration of the width, where the recipe wants one and there is a width."""
-    form = recipe.calibration.width
+def _recalibration(
+    options: CalibrationConfig, energy_true: FloatArray, corrected: Prediction
+) -> WidthRecalibration | None:
+    """The fitted recalibration of the width, where it is wanted and there is a width."""
+    form = options.width
     return None if form == "none" or not corrected.has_width else WidthRecalibration(form).fit(energy_true, corrected)

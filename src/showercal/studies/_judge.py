@@ -35,6 +35,9 @@ _LOCAL = {
     "sigma_over_sqrt_e": "sigma_over_sqrt_e_local",
     "sigma_ratio": "sigma_ratio_local",
     "bias": "bias_local",
+    "rmse_over_e": "rmse_over_e_local",
+    "mean_improvement": "mean_improvement_local",
+    "mean_improvement_ratio": "mean_improvement_local_ratio",
 }
 
 
@@ -119,9 +122,11 @@ def judge(
         for name, p in corrected.items()
     }
     tracker = recipe.evaluation.tracker
-    rows = _rows(recipe, truth, arrays, None if tracker is None else tracker.resolution(truth))
+    beside = None if tracker is None else tracker.resolution(truth)
+    rows = _rows(recipe, truth, arrays, beside)
     if recipe.reference in strict:
-        found = _rows(recipe, truth, {name: MethodArrays(raw[name].median, p.median) for name, p in strict.items()})
+        again = {name: MethodArrays(raw[name].median, p.median) for name, p in strict.items()}
+        found = _rows(recipe, truth, again, beside)
         rows += [replace(row, metric=_LOCAL[row.metric]) for row in found if row.metric in _LOCAL]
     return Judged(events, raw, corrected, widths, rows)
 

@@ -14,6 +14,7 @@ from showercal.calibration import TrackerConfig
 from showercal.errors import RecipeError, nearest
 from showercal.simulation import ParticleGun, parse_spectrum
 from showercal.studies._ablations import AblationsConfig, with_variants
+from showercal.studies._calibration_options import CalibrationConfig
 from showercal.studies._ensembles import EnsemblesConfig, with_ensembles
 from showercal.studies._options import faults_of, set_option, unshared
 from showercal.studies._starts import start_of
@@ -229,42 +230,15 @@ class MethodEntry(_Options):
         label: Its name for readers.
         method: What it is.
         published: Its published sigma/sqrt(E), [sqrt(GeV)].
+        calibration: Its own, instead of that of the study.
+        full: Whether it takes so long that only a full run fits it (see `Recipe.without_long_methods`).
     """
 
     label: str
     method: MethodConfig
     published: float | None = None
-
-
-class CalibrationConfig(_Options):
-    """What is fitted on validation events: the bias correction, then the width.
-
-    Args:
-        form, statistic, n_bins: Of the bias correction (see `showercal.calibration.BiasCorrection`).
-        low, high: Range of true energy in which the bias correction is fitted, [GeV]; None for that of the events.
-        width: Form of the recalibration of predicted widths (see `showercal.calibration.WidthRecalibration`), or
-            ``none``. Results hold the main numbers before it, too. The default can hardly overfit: it is one factor.
-    """
-
-    form: Literal["line", "power", "power_offset", "spline"] = "line"
-    statistic: Literal["mean", "median"] = "mean"
-    n_bins: int = Field(default=20, ge=3)
-    low: float | None = Field(default=None, ge=0)
-    high: float | None = None
-    width: Literal["none", "scale", "isotonic", "conformal"] = "scale"
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if (self.low is None) != (self.high is None):
-            raise ValueError("low and high are one range: give both or neither")
-        if self.low is not None and self.high is not None and not self.low < self.high:
-            raise ValueError(f"low must be below high; got {self.low:g} and {self.high:g} GeV")
-        return self
-
-    @property
-    def energy_range(self) -> tuple[float, float] | None:
-        """Both ends, or None, [GeV]."""
-        return None if self.low is None or self.high is None else (self.low, self.high)
+    calibration: CalibrationConfig | None = None
+    full: bool = False
 
 
 class EvaluationConfig(_Options):
@@ -480,6 +454,36 @@ class Recipe(_Options):
         if self.ablations is not None:
             with_variants(self.methods, self.ablations, self.ablations.variants)
         return self
+
+    @model_validator(mode="after")
+    def _stands_without_long_methods(self) -> Self:
+        short = [name for name, entry in self.methods.items() if not entry.full]
+        if short and self.methods[self.reference].full:
+            raise ValueError(
+                f"reference {self.reference!r} has full: true and is left out of short runs: take {' or '.join(short)}"
+            )
+        for name in short:
+            start = start_of(self.methods[name])
+            if start is not None and self.methods[start].full:
+                raise ValueError(f"methods.{name} starts from {start!r}, which short runs leave out: set its full, too")
+        return self
+
+    def calibration_of(self, name: str) -> CalibrationConfig:
+        """How a method is calibrated."""
+        return self.methods[name].calibration or self.calibration
+
+    def without_long_methods(self) -> Recipe:
+        """The same study without the methods that only a full run fits; all of them where there are no others."""
+        short = {name: entry for name, entry in self.methods.items() if not entry.full}
+        if not short or len(short) == len(self.methods):
+            return self
+        changes: dict[str, Any] = {"methods": short}
+        if self.ablations is not None and self.ablations.base not in short:
+            changes["ablations"] = None
+        if self.pretrain is not None and self.pretrain.methods is not None:
+            named = tuple(name for name in self.pretrain.methods if name in short)
+            changes["pretrain"] = self.pretrain.model_copy(update={"methods": named})
+        return self.model_copy(update=changes)
 
     def is_ensemble(self, name: str) -> bool:
         """Whether a method is an ensemble."""
