@@ -99,10 +99,22 @@ CONFIGS: dict[str, dict[str, Any]] = {
         for head, loss in (
             ({"kind": "truncated_normal", "low": 0, "high": 10.5}, "nll"),
             ({"kind": "log_normal"}, "nll"),
+            ({"kind": "truncated_log_normal", "low": 0.2, "high": 10.5}, "nll"),
             ({"kind": "normal_mixture"}, "nll"),
             ({"kind": "quantiles"}, "quantile"),
             ({"kind": "gaussian_ansatz"}, "mutual_information"),
         )
+    },
+    "fcn-truncated_log_normal-mixture": {
+        "kind": "network",
+        "network": {
+            "name": "fcn",
+            "widths": [32],
+            "head": {"kind": "truncated_log_normal", "low": 0.2, "high": 10.5, "n_components": 3},
+        },
+        "features": SUMS,
+        "loss": {"kind": "nll"},
+        "training": {"epochs": 15, "batch_size": 20, "learning_rate": 0.01},
     },
 }
 CONFIGS |= {

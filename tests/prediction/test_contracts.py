@@ -20,6 +20,7 @@ from showercal.prediction import (
     QuantilePrediction,
     RelevelledPrediction,
     ScaledPrediction,
+    TruncatedLogNormalPrediction,
     TruncatedNormalPrediction,
     from_arrays,
 )
@@ -31,6 +32,17 @@ NORMAL = NormalPrediction(LOCATION, SCALE)
 # one location inside the interval, one at its end, one five scales below it
 TRUNCATED = TruncatedNormalPrediction(np.array([1.0, 3.0, -0.5]), SCALE, LOW, HIGH)
 LOG_NORMAL = LogNormalPrediction(np.array([0.0, 1.0, -1.0]), np.array([0.1, 0.5, 0.3]))
+# one component inside, others at an end and many scales outside; one without weight
+TRUNCATED_LOG_NORMAL = TruncatedLogNormalPrediction(
+    np.array([[0.5, 0.3, 0.2], [0.6, 0.4, 0.0], [0.9, 0.1, 0.0]]),
+    np.array([[1.0, 5.0, 0.0], [9.0, 2.0, -3.0], [-4.0, -0.3, 1.0]]),
+    np.array([[0.3, 0.1, 0.8], [0.5, 0.4, 1.0], [0.2, 0.05, 1.0]]),
+    np.full(3, 0.5),
+    np.full(3, 20.0),
+)
+ONE_CUT = TruncatedLogNormalPrediction(
+    np.ones((3, 1)), TRUNCATED_LOG_NORMAL.location[:, :1], TRUNCATED_LOG_NORMAL.scale[:, :1], np.ones(3), HIGH * 5
+)
 MIXTURE = NormalMixturePrediction(
     np.array([[0.5, 0.5, 0.0], [0.2, 0.3, 0.5], [0.98, 0.01, 0.01]]),
     np.array([[0.0, 4.0, 9.0], [1.0, 1.5, 2.0], [1.0, 1.2, -3.0]]),
@@ -49,6 +61,8 @@ PREDICTIONS: dict[str, Prediction] = {
     "normal": NORMAL,
     "truncated": TRUNCATED,
     "log-normal": LOG_NORMAL,
+    "truncated log-normal": ONE_CUT,
+    "truncated log-normals": TRUNCATED_LOG_NORMAL,
     "mixture": MIXTURE,
     "quantiles": QUANTILES,
     "ensemble": EnsemblePrediction((NORMAL, TRUNCATED, LOG_NORMAL)),
@@ -58,6 +72,7 @@ PREDICTIONS: dict[str, Prediction] = {
     "ensemble of ensembles": EnsemblePrediction((MIXTURE, EnsemblePrediction((NORMAL, QUANTILES)))),
     "mapped normal": NORMAL.transform(HyperbolicSine()),
     "mapped truncated": TRUNCATED.transform(HyperbolicSine()),
+    "mapped truncated log-normals": TRUNCATED_LOG_NORMAL.transform(Affine(0.5, 1.0)),
     "mapped mixture": MIXTURE.transform(Affine(0.5, 1.0)),
     "mapped quantiles": QUANTILES.transform(Affine(2.0, -1.0)),
     "mapped ensemble": EnsemblePrediction((NORMAL, TRUNCATED)).transform(HyperbolicSine()),
@@ -65,6 +80,7 @@ PREDICTIONS: dict[str, Prediction] = {
     "scaled ensemble": ScaledPrediction(EnsemblePrediction((NORMAL, LOG_NORMAL)), 0.6),
     "relevelled normal": RelevelledPrediction(NORMAL, LEVEL_MAP),
     "relevelled truncated": RelevelledPrediction(TRUNCATED, LEVEL_MAP),
+    "relevelled truncated log-normal": RelevelledPrediction(ONE_CUT, LEVEL_MAP),
     "relevelled mixture": RelevelledPrediction(ONE_PEAK, LEVEL_MAP),
     "mapped relevelled": RelevelledPrediction(NORMAL, LEVEL_MAP).transform(HyperbolicSine()),
 }

@@ -17,6 +17,7 @@ from showercal.models._quantiles import QuantileEnergy
 from showercal.models._running_norm import RunningNorm
 from showercal.models._tree_ensemble import TREE_ENSEMBLE
 from showercal.models._trees import Trees, TreesConfig, load_lightgbm
+from showercal.models._truncated_log_normal import TruncatedLogNormalEnergy
 
 __all__ = [
     "TREE_ENSEMBLE",
@@ -46,6 +47,7 @@ __all__ = [
     "StraightLineConfig",
     "Trees",
     "TreesConfig",
+    "TruncatedLogNormalEnergy",
     "TruncatedNormalEnergy",
     "build_head",
     "build_network",

@@ -6,6 +6,7 @@ works on numbers of order 1 and the saved file is complete.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
@@ -20,6 +21,7 @@ from showercal.models._distribution import EnergyDistribution, PointEnergy
 from showercal.models._mixture import NormalMixtureEnergy
 from showercal.models._normal import LogNormalEnergy, NormalEnergy, TruncatedNormalEnergy
 from showercal.models._quantiles import QuantileEnergy
+from showercal.models._truncated_log_normal import TruncatedLogNormalEnergy
 
 # Smallest width, in units of the spread of the training energies: far below any detector's resolution.
 _FLOOR = 1e-6
@@ -41,24 +43,35 @@ class NormalHeadConfig(_Options):
     kind: Literal["normal"] = "normal"
 
 
-class TruncatedNormalHeadConfig(_Options):
-    """A normal distribution cut to [low, high], [GeV]: nothing else is possible."""
-
-    kind: Literal["truncated_normal"] = "truncated_normal"
+class _IntervalOptions(_Options):
     low: float
     high: float
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.low < self.high:
-            raise ValueError(f"a truncated normal needs low < high; got {self.low:g} and {self.high:g} GeV")
+            raise ValueError(f"a cut distribution needs low < high; got {self.low:g} and {self.high:g} GeV")
         return self
+
+
+class TruncatedNormalHeadConfig(_IntervalOptions):
+    """A normal distribution cut to [low, high], [GeV]: nothing else is possible."""
+
+    kind: Literal["truncated_normal"] = "truncated_normal"
 
 
 class LogNormalHeadConfig(_Options):
     """The logarithm of the energy is normal."""
 
     kind: Literal["log_normal"] = "log_normal"
+
+
+class TruncatedLogNormalHeadConfig(_IntervalOptions):
+    """A mixture of log-normal distributions, each cut to [low, high], [GeV]; with one component a cut log-normal."""
+
+    kind: Literal["truncated_log_normal"] = "truncated_log_normal"
+    low: float = Field(gt=0)
+    n_components: int = Field(default=1, ge=1)
 
 
 class NormalMixtureHeadConfig(_Options):
@@ -120,6 +133,7 @@ HeadConfig = Annotated[
     | NormalHeadConfig
     | TruncatedNormalHeadConfig
     | LogNormalHeadConfig
+    | TruncatedLogNormalHeadConfig
     | NormalMixtureHeadConfig
     | QuantilesHeadConfig
     | GaussianAnsatzHeadConfig,
@@ -132,7 +146,7 @@ class Frame:
     """What raw numbers are measured from and in.
 
     Args:
-        centre, unit: Shape (1, 1), or (B, 1) with one for each event, [GeV].
+        centre, unit: Shape (1, 1), or (B, 1) with one for each event, [GeV]; of a logarithm, no unit.
     """
 
     centre: Tensor
@@ -145,6 +159,11 @@ class Frame:
     def width(self, raw: Tensor) -> Tensor:
         """Raw numbers (B, K) to widths, [GeV]: softplus keeps them positive and their gradients finite."""
         return self.unit * positive(raw.to(self.unit.dtype))
+
+    def of_logarithm(self) -> Frame:
+        """The frame of log(energy/GeV): from the logarithm of the centre, in factors of e."""
+        # a first guess below its error has no logarithm to speak of
+        return Frame(torch.maximum(self.centre, self.unit).log(), torch.ones_like(self.unit))
 
 
 class Head(nn.Module, ABC):
@@ -181,6 +200,11 @@ class Head(nn.Module, ABC):
 def positive(raw: Tensor) -> Tensor:
     """Any number to one above 0."""
     return functional.softplus(raw) + _FLOOR
+
+
+def _spread(n_components: int) -> Tensor:
+    """Places from -1 to 1 where components start: equal ones would stay equal."""
+    return torch.linspace(-1, 1, n_components) if n_components > 1 else torch.zeros(1)
 
 
 class PointHead(Head):
@@ -223,10 +247,29 @@ class LogNormalHead(Head):
         super().__init__(2, energy_mean, energy_std)
 
     def distribution(self, raw: Tensor, frame: Frame) -> LogNormalEnergy:
-        raw = raw.to(self.energy_mean.dtype)
-        # a first guess below its error has no logarithm to speak of
-        centre = torch.maximum(frame.centre, frame.unit)[:, 0].log()
-        return LogNormalEnergy(centre + raw[:, 0], positive(raw[:, 1]))
+        frame = frame.of_logarithm()
+        return LogNormalEnergy(frame.energy(raw[:, :1])[:, 0], frame.width(raw[:, 1:])[:, 0])
+
+
+class TruncatedLogNormalHead(Head):
+    """Per component: location and width of the logarithm; per component but the first: how its weight exceeds that.
+
+    At the start the locations are spread over half of the logarithm of the interval, around the first guess.
+    """
+
+    def __init__(self, config: TruncatedLogNormalHeadConfig, energy_mean: float, energy_std: float) -> None:
+        super().__init__(3 * config.n_components - 1, energy_mean, energy_std)
+        self.low, self.high, self.n_components = config.low, config.high, config.n_components
+        self.register_buffer("start", math.log(config.high / config.low) / 4 * _spread(config.n_components))
+
+    start: Tensor
+
+    def distribution(self, raw: Tensor, frame: Frame) -> TruncatedLogNormalEnergy:
+        n, frame = self.n_components, frame.of_logarithm()
+        location, width, weight = raw.to(self.energy_mean.dtype).tensor_split((n, 2 * n), 1)
+        log_weight = torch.cat([torch.zeros_like(location[:, :1]), weight], 1).log_softmax(1)
+        ends = (torch.full_like(location[:, 0], end) for end in (self.low, self.high))
+        return TruncatedLogNormalEnergy(log_weight, frame.energy(location + self.start), frame.width(width), *ends)
 
 
 class NormalMixtureHead(Head):
@@ -234,9 +277,7 @@ class NormalMixtureHead(Head):
 
     def __init__(self, config: NormalMixtureHeadConfig, energy_mean: float, energy_std: float) -> None:
         super().__init__(3 * config.n_components, energy_mean, energy_std)
-        n = config.n_components
-        # equal components would stay equal
-        self.register_buffer("start", torch.linspace(-1, 1, n) if n > 1 else torch.zeros(1))
+        self.register_buffer("start", _spread(config.n_components))
 
     start: Tensor
 
@@ -291,6 +332,7 @@ def build_head(config: HeadConfig, energy_mean: float, energy_std: float) -> Hea
         NormalHeadConfig: NormalHead,
         TruncatedNormalHeadConfig: TruncatedNormalHead,
         LogNormalHeadConfig: LogNormalHead,
+        TruncatedLogNormalHeadConfig: TruncatedLogNormalHead,
         NormalMixtureHeadConfig: NormalMixtureHead,
         QuantilesHeadConfig: QuantilesHead,
         GaussianAnsatzHeadConfig: GaussianAnsatzHead,

@@ -78,17 +78,33 @@ class TruncatedNormalEnergy(EnergyDistribution):
         return torch.where((energy >= self.low) & (energy <= self.high), density, -math.inf)
 
     def quantile(self, levels: Sequence[float]) -> Tensor:
-        # seen from the side where the interval lies in the left tail, where logarithms of the cdf keep their digits
-        low, high = self._ends()
-        mirrored = low + high > 0
-        log_first = _log_ndtr(torch.where(mirrored, -high, low))[:, None]
-        log_last = _log_ndtr(torch.where(mirrored, -low, high))[:, None]
-        upper = low.new_tensor(levels)
+        mirrored, log_first, log_last = self._left_tail()
+        upper = log_first.new_tensor(levels)
         share = torch.where(mirrored[:, None], 1 - upper, upper)
         # the cdf of the wanted point is a part 1 - share of the first one's and share of the last one's
-        pull = _ndtri_exp(log_last + torch.log(share + (1 - share) * (log_first - log_last).exp()))
+        beyond = (log_first - log_last).exp()[:, None]
+        pull = _ndtri_exp(log_last[:, None] + torch.log(share + (1 - share) * beyond))
         inside = self.location[:, None] + self.scale[:, None] * torch.where(mirrored[:, None], -pull, pull)
         return torch.maximum(torch.minimum(inside, self.high[:, None]), self.low[:, None])
+
+    def cdf(self, energy: Tensor) -> Tensor:
+        """Probability of an energy below ``energy`` inside the interval, (B, P) -> (B, P); as `quantile` for graphs."""
+        mirrored, log_first, log_last = (value[:, None] for value in self._left_tail())
+        pull = (energy - self.location[:, None]) / self.scale[:, None]
+        here = (_log_ndtr(torch.where(mirrored, -pull, pull)) - log_last).exp()
+        beyond = (log_first - log_last).exp()
+        share = (here - beyond) / (1 - beyond)
+        return torch.where(mirrored, 1 - share, share)
+
+    def _left_tail(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Which intervals are seen mirrored, so as to lie in the left tail; log(Phi) at their first and last end there.
+
+        In the left tail logarithms of the cdf keep their digits. From operations that a graph can hold.
+        """
+        low, high = self._ends()
+        mirrored = low + high > 0
+        first, last = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
+        return mirrored, _log_ndtr(first), _log_ndtr(last)
 
     def _ends(self) -> tuple[Tensor, Tensor]:
         return (self.low - self.location) / self.scale, (self.high - self.location) / self.scale

@@ -14,6 +14,7 @@ from showercal.prediction._point import PointPrediction
 from showercal.prediction._quantiles import QuantilePrediction
 from showercal.prediction._relevelled import LevelMap, RelevelledPrediction
 from showercal.prediction._scaled import ScaledPrediction
+from showercal.prediction._truncated_log_normal import TruncatedLogNormalPrediction
 from showercal.prediction._truncated_normal import TruncatedNormalPrediction
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "QuantilePrediction",
     "RelevelledPrediction",
     "ScaledPrediction",
+    "TruncatedLogNormalPrediction",
     "TruncatedNormalPrediction",
     "ensemble_of",
     "from_arrays",

@@ -15,6 +15,7 @@ from showercal.prediction._mixture import NormalMixturePrediction
 from showercal.prediction._normal import NormalPrediction
 from showercal.prediction._point import PointPrediction
 from showercal.prediction._quantiles import QuantilePrediction
+from showercal.prediction._truncated_log_normal import TruncatedLogNormalPrediction
 from showercal.prediction._truncated_normal import TruncatedNormalPrediction
 
 _FAMILIES: Final[Mapping[str, type[Any]]] = {
@@ -24,6 +25,7 @@ _FAMILIES: Final[Mapping[str, type[Any]]] = {
         NormalPrediction,
         TruncatedNormalPrediction,
         LogNormalPrediction,
+        TruncatedLogNormalPrediction,
         NormalMixturePrediction,
         QuantilePrediction,
         EnsemblePrediction,

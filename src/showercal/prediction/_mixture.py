@@ -11,20 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from showercal.prediction._base import FloatArray, MonotoneMap, Prediction
-from showercal.prediction._checks import (
-    check_events,
-    check_finite,
-    check_fraction,
-    check_scale,
-    check_tables,
-    contiguous,
-)
+from showercal.prediction._checks import check_finite, check_fraction, check_scale, check_tables, contiguous
 from showercal.prediction._mapped import MappedPrediction
 from showercal.prediction._normal import NormalPrediction
 from showercal.prediction._search import highest_point, solve_cdf
+from showercal.prediction._weights import check_weights, draw_components, log_of_sum, shares_of
 
-# the float32 softmax of a network adds up to 1 within this; the rest is divided out
-_ROUNDING: Final = 1e-5
 # where the mode is looked for: around every component, in its scales
 _MODE_PULLS: Final = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
 
@@ -65,9 +57,7 @@ class NormalMixturePrediction(Prediction):
         check_tables(weight=self.weight, location=self.location, scale=self.scale)
         check_scale(self.scale)
         check_finite(weight=self.weight, location=self.location, scale=self.scale)
-        wrong = (self.weight < 0).any(axis=1) | (abs(self.weight.sum(axis=1) - 1) > _ROUNDING)
-        expected = "weights must be >= 0 and add up to 1 in every event"
-        check_events(wrong, self.weight, expected, "end the network in softmax")
+        check_weights(self.weight)
 
     def __len__(self) -> int:
         return len(self.location)
@@ -77,8 +67,7 @@ class NormalMixturePrediction(Prediction):
 
     @property
     def _share(self) -> FloatArray:
-        share: FloatArray = self.weight / self.weight.sum(axis=1, keepdims=True)
-        return share
+        return shares_of(self.weight)
 
     @property
     def mean(self) -> FloatArray:
@@ -126,12 +115,8 @@ class NormalMixturePrediction(Prediction):
 
     def log_prob(self, energy: FloatArray) -> FloatArray:
         pull = (np.asarray(energy)[:, None] - self.location) / self.scale
-        with np.errstate(divide="ignore"):  # a component without weight
-            terms = np.log(self._share) - 0.5 * pull**2 - np.log(self.scale)
-        highest = terms.max(axis=1)
-        total = np.log(np.exp(terms - highest[:, None]).sum(axis=1))
-        density: FloatArray = highest + total - 0.5 * np.log(2 * np.pi)
-        return density
+        terms = -0.5 * pull**2 - np.log(self.scale) - 0.5 * np.log(2 * np.pi)
+        return log_of_sum(self._share, terms)
 
     def expectation(self, function: Callable[[FloatArray], FloatArray]) -> FloatArray:
         parts = (NormalPrediction(self.location[:, k], self.scale[:, k]) for k in range(self.location.shape[1]))
@@ -141,12 +126,7 @@ class NormalMixturePrediction(Prediction):
 
     def sample(self, n: int, seed: int) -> FloatArray:
         rng = np.random.default_rng(seed)
-        edges = np.cumsum(self._share, axis=1)[:, :-1]
-        # the number of edges at or below a uniform draw is the component drawn
-        uniform = rng.random((n, len(self)))
-        component = np.zeros(uniform.shape, dtype=np.intp)
-        for edge in edges.T:
-            component += uniform >= edge
+        component = draw_components(self._share, n, rng)
         event = np.arange(len(self))
         draws = rng.standard_normal((n, len(self)))
         result: FloatArray = self.location[event, component] + self.scale[event, component] * draws

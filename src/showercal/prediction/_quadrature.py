@@ -30,7 +30,14 @@ def _nodes(pull: FloatArray, spacing: FloatArray) -> Nodes:
 
 # With z normal, E[f] = integral of f(quantile(Phi(z))) phi(z) dz. The trapezium rule converges exponentially where the
 # integrand is smooth, and, unlike Gauss-Hermite nodes, as the square of the step at a kink.
-SMOOTH: Final = _nodes(np.arange(-_REACH, _REACH + 0.5, 0.5), np.ones(33))
+def nodes_every(spacing: float) -> Nodes:
+    """Nodes for smooth quantiles, at normal pulls that are so far apart."""
+    half = np.arange(0, _REACH + spacing / 2, spacing)
+    pull = np.concatenate([-half[:0:-1], half])
+    return _nodes(pull, np.ones(len(pull)))
+
+
+SMOOTH: Final = nodes_every(0.5)
 
 
 def nodes_between(knots: Sequence[float]) -> Nodes:

@@ -76,8 +76,13 @@ class TruncatedNormalPrediction(Prediction):
     def _pulls(self, energy: FloatArray) -> FloatArray:
         return (energy - self.location) / self.scale
 
-    def _moments(self) -> tuple[FloatArray, FloatArray]:
-        """Mean and standard deviation: Gauss-Legendre nodes around the mode, in scales from there."""
+    def smooth_nodes(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Gauss-Legendre nodes over the part of the interval that counts, for integrals of smooth functions.
+
+        Returns:
+            The mode, shape (B,), [GeV]; the nodes' distances from there, shape (N, B), [GeV]; the probabilities that
+            they stand for, with sum 1, shape (N, B).
+        """
         mode = self.mode
         tilt = self._pulls(mode)  # the density is exp(-tilt * u - u^2 / 2) of that at the mode
         reach = _REACH / (abs(tilt) + np.sqrt(tilt**2 + _REACH))
@@ -85,14 +90,14 @@ class TruncatedNormalPrediction(Prediction):
         end = np.minimum((self.high - mode) / self.scale, reach)
         u = (start + end) / 2 + np.multiply.outer(_NODES, (end - start) / 2)
         density = _WEIGHTS[:, None] * np.exp(-tilt * u - 0.5 * u**2)
-        density /= density.sum(axis=0)
-        mean = (density * u).sum(axis=0)
-        std = np.sqrt((density * (u - mean) ** 2).sum(axis=0))
-        return mode + self.scale * mean, self.scale * std
+        weight: FloatArray = density / density.sum(axis=0)
+        return mode, self.scale * u, weight
 
     @property
     def mean(self) -> FloatArray:
-        return self._moments()[0]
+        mode, step, weight = self.smooth_nodes()
+        mean: FloatArray = mode + (weight * step).sum(axis=0)
+        return mean
 
     @property
     def median(self) -> FloatArray:
@@ -104,7 +109,9 @@ class TruncatedNormalPrediction(Prediction):
 
     @property
     def std_stochastic(self) -> FloatArray:
-        return self._moments()[1]
+        _, step, weight = self.smooth_nodes()
+        std: FloatArray = np.sqrt((weight * (step - (weight * step).sum(axis=0)) ** 2).sum(axis=0))
+        return std
 
     @property
     def std_model(self) -> FloatArray:
