@@ -2,7 +2,8 @@
 
 Two layers measure the energy with normal errors, whose size changes from event to event and is known (the gain). For a
 normal spectrum the posterior is normal, for a flat one it is a normal cut at the ends, and in logarithms the same holds
-for a log-normal. Methods that leave the spectrum out (boundary likelihood, Gaussian Ansatz) must find the likelihood.
+for a log-normal. With relative errors a flat spectrum makes it a log-normal cut at the ends. Methods that leave the
+spectrum out (boundary likelihood, Gaussian Ansatz) must find the likelihood.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,13 @@ from numpy.typing import NDArray
 
 from samples import method_of
 from showercal import Events
-from showercal.prediction import LogNormalPrediction, NormalPrediction, Prediction, TruncatedNormalPrediction
+from showercal.prediction import (
+    LogNormalPrediction,
+    NormalPrediction,
+    Prediction,
+    TruncatedLogNormalPrediction,
+    TruncatedNormalPrediction,
+)
 from showercal.training import NetworkRegressor
 
 FloatArray = NDArray[np.float64]
@@ -34,23 +41,28 @@ class Toy:
 
 def toy(spectrum: str, *, use_prior: bool, n_events: int, seed: int) -> Toy:
     rng = np.random.default_rng(seed)
-    if spectrum == "flat":
+    if spectrum in ("flat", "flat_relative"):
         energy = rng.uniform(LOW, HIGH, n_events)
     else:
         energy = rng.normal(6.0, 1.0, n_events) if spectrum == "normal" else np.exp(rng.normal(1.5, 0.3, n_events))
     gain = rng.uniform(0.5, 1.5, n_events)
+    is_relative = spectrum in ("log_normal", "flat_relative")
     noise = LAYER_NOISE * gain[:, None] * (0.2 if spectrum == "log_normal" else 1.0)
-    truth = np.log(energy) if spectrum == "log_normal" else energy
+    truth = np.log(energy) if is_relative else energy
     signal = truth[:, None] + noise * rng.standard_normal((n_events, 2))
     weight = 1 / noise**2
     total, centre = weight.sum(1), (weight * signal).sum(1)
-    if use_prior and spectrum != "flat":
+    if use_prior and spectrum in ("normal", "log_normal"):
         mean, width = {"normal": (6.0, 1.0), "log_normal": (1.5, 0.3)}[spectrum]
         total, centre = total + width**-2, centre + mean * width**-2
     location, scale = centre / total, total**-0.5
     best: Prediction
     if spectrum == "log_normal":
         best = LogNormalPrediction(location, scale)
+    elif spectrum == "flat_relative":
+        # flat in E is exp(u) in u = log E, which moves a normal up by the square of its scale
+        curve = np.ones((n_events, 1)), (location + scale**2)[:, None], scale[:, None]
+        best = TruncatedLogNormalPrediction(*curve, np.full(n_events, LOW), np.full(n_events, HIGH))
     elif spectrum == "flat" and use_prior:
         best = TruncatedNormalPrediction(location, scale, np.full(n_events, LOW), np.full(n_events, HIGH))
     else:
@@ -85,6 +97,7 @@ CASES: dict[str, tuple[str, bool, dict[str, Any], dict[str, Any]]] = {
     "normal_mixture": ("normal", True, {"kind": "normal_mixture", "n_components": 3}, {"kind": "nll"}),
     "quantiles": ("normal", True, {"kind": "quantiles"}, {"kind": "quantile"}),
     "log_normal": ("log_normal", True, {"kind": "log_normal"}, {"kind": "nll"}),
+    "truncated_log_normal": ("flat_relative", True, {"kind": "truncated_log_normal", **ENDS}, {"kind": "nll"}),
     "truncated_normal": ("flat", True, {"kind": "truncated_normal", **ENDS}, {"kind": "nll"}),
     "boundary": ("flat", False, {"kind": "normal"}, {"kind": "boundary", **ENDS, "sigma": {"kind": "predicted"}}),
     "gaussian_ansatz": ("normal", False, {"kind": "gaussian_ansatz"}, {"kind": "mutual_information"}),
