@@ -123,7 +123,7 @@ CONFIGS |= {
         "layer_line": {},
         "trees": {"n_folds": 4},
         "fcn": {"weights": "loss"},
-        "deep_sets-normal": {},
+        "fcn-normal": {},
         "fcn-normal_mixture": {"seed": 3},
         "fcn-gaussian_ansatz": {},
     }.items()
