@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -23,6 +24,7 @@ from showercal.features import (
     track_profiles,
     track_profiles_of_fields,
 )
+from showercal.features._blocks import blocks
 
 BOX = BoxCalorimeter("small", tuple(Layer("PbWO4", t) for t in (10.0, 20.0, 10.0, 5.0)), 6, 5, 4.0, 3.0)
 RINGS, THRESHOLDS = (3.0, 8.0), (1e-4, 0.01, 1.0)
@@ -140,6 +142,21 @@ def test_all_layers_share_one_scale(rng: np.random.Generator) -> None:
     assert extractor.scale_["profile"].shape == (n_features,)
     profile = extractor.batch(extractor.transform(events), torch.arange(30))["profile"]
     torch.testing.assert_close(profile.mean((0, 1)), torch.zeros(n_features), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("impact", [("impact_x", "impact_y"), None])
+def test_blocks_of_events_do_not_count(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, impact: tuple[str, str] | None
+) -> None:
+    events = random_events(rng, 30)
+    expected = track_profiles(events, impact=impact)
+    some = functools.partial(blocks, n_hits=100)
+    assert len(list(some(events))) > 5
+    monkeypatch.setattr("showercal.features._track_profiles.blocks", some)
+    np.testing.assert_array_equal(track_profiles(events, impact=impact), expected)
+    lost = events_of([{(0, 0, 0): 1.0}] * 150 + [{(1, 0, 0): math.nan}], [(0.0, 0.0)] * 151)
+    with pytest.raises(DataError, match=r"finite cells.energy; got nan in event 150"):
+        track_profiles(lost)
 
 
 def test_bad_input_is_refused(rng: np.random.Generator) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from showercal.detectors import BoxCalorimeter, calorimeter_of
 from showercal.errors import DataError
 from showercal.events import CELL, OFFSETS, Events
+from showercal.features._blocks import blocks
 from showercal.features._flat import Fields, checked_cell, event_of_hit
 from showercal.features._shower_shapes import LEAST_DEPOSIT
 
@@ -99,23 +100,28 @@ def track_profiles(
     """
     check_profile_options(rings, thresholds)
     calorimeter = calorimeter_of(events)
-    cell = ak.to_numpy(ak.flatten(events.field(CELL)))
-    deposit = ak.to_numpy(ak.flatten(events.field(energy))).astype(np.float32)
-    calorimeter.check_cells(cell, where="the events given")
     track = None if impact is None else np.stack([events.scalar(name) for name in impact], axis=1)
-    _check_finite(events, energy, *(impact or ()))
+    _check_finite(events, *(impact or ()))
 
     # Numba is imported only by those who need it
     from showercal.features._track_kernel import find_tracks, profile_rows
 
     x, y = cell_centres(calorimeter)
-    cells = events.cell_offsets, cell, deposit, calorimeter.shape, x, y
-    if track is None:
-        dim, bright = _single(TRACK_LEAST, TRACK_MOST)
-        track = find_tracks(*cells, dim, bright)
+    dim, bright = _single(TRACK_LEAST, TRACK_MOST)
     squares, edges = (np.array(_single(*values)) for values in ([edge**2 for edge in rings], thresholds))
-    rows: NDArray[np.float32] = profile_rows(*cells, track, np.float32(_LEAST), squares, edges, UNIT)
-    return rows
+
+    def rows(block: slice) -> NDArray[np.float32]:
+        some = events[block]
+        cell = ak.to_numpy(ak.flatten(some.field(CELL)))
+        deposit = ak.to_numpy(ak.flatten(some.field(energy))).astype(np.float32)
+        calorimeter.check_cells(cell, where="the events given")
+        _check_finite(some, energy, first_event=block.start)
+        cells = some.cell_offsets, cell, deposit, calorimeter.shape, x, y
+        place = find_tracks(*cells, dim, bright) if track is None else track[block]
+        made: NDArray[np.float32] = profile_rows(*cells, place, np.float32(_LEAST), squares, edges, UNIT)
+        return made
+
+    return np.concatenate([rows(block) for block in blocks(events)])
 
 
 def track_profiles_of_fields(
@@ -175,7 +181,7 @@ def _single(*values: float) -> tuple[float, ...]:
     return tuple(float(np.float32(value)) for value in values)
 
 
-def _check_finite(events: Events, *names: str) -> None:
+def _check_finite(events: Events, *names: str, first_event: int = 0) -> None:
     for name in names:
         values = events.field(name)
         flat = ak.to_numpy(ak.flatten(values, axis=None))
@@ -184,8 +190,8 @@ def _check_finite(events: Events, *names: str) -> None:
             first = int(np.argmin(is_finite))
             event = first if values.ndim == 1 else int(np.searchsorted(events.cell_offsets, first, side="right")) - 1
             raise DataError(
-                f"track profiles need finite {name}; got {flat[first]} in event {event} "
-                f"({int((~is_finite).sum())} of {len(flat)} values); drop such events with Events[mask]"
+                f"track profiles need finite {name}; got {flat[first]} in event {first_event + event} "
+                f"({int((~is_finite).sum())} of {len(flat)} values read at once); drop such events with Events[mask]"
             )
 
 
