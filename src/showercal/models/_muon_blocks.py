@@ -153,7 +153,7 @@ def _convolve(
     is_small = min(x.shape[1:4]) < kernel
     if torch.is_autocast_enabled(device) and (in_full_precision or is_small):
         with torch.autocast(device, enabled=False):
-            return _convolve(x.to(weight.dtype), weight, bias, stride)
+            return _convolve(x.to(weight.dtype), weight, bias, stride).to(torch.get_autocast_dtype(device))
     y = functional.conv3d(x.movedim(-1, 1), weight, bias, stride=stride, padding=kernel // 2)
     return y.movedim(1, -1).contiguous()
 
