@@ -41,7 +41,7 @@ OF_SIMULATIONS = {name for name in METRICS if name.startswith("visible_energy_")
     "two_sample_auc",
 }
 OF_A_TRACKER = {*TRACKER_METRICS, *EVENT_METRICS} | {
-    n for n in METRICS if n.startswith(("mean_improvement", "max_rmse"))
+    n for n in METRICS if n.startswith(("mean_improvement", "max_rmse", "rmse_over_e"))
 }
 OF_WIDTHS = {*WIDTH_METRICS, *RAW_WIDTH_METRICS, "pit_p", "crps_ratio"}
 OF_POINTS = set(METRICS) - {*OF_WIDTHS, *OF_TRANSFER, *OF_SIMULATIONS, *OF_A_TRACKER, "model_spread"}

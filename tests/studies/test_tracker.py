@@ -93,6 +93,10 @@ def test_a_tracker_fits_nothing_again(copied: Path, make_recipe: Make, events_fo
     run = run_study(make_recipe(evaluation=options | {"tracker": TRACKER}), copied)
     assert {p: p.stat().st_mtime_ns for p in copied.glob("methods/*/model/*")} == before != {}
     assert run.value("line", "mean_improvement")[0] > 0
+    # the toy's line needs no more than the recipe's correction
+    strict, error = run.value("line", "mean_improvement_local")
+    assert strict == pytest.approx(run.value("line", "mean_improvement")[0], abs=4 * error)
+    assert run.value("line", "mean_improvement_local_ratio") == (1, 0)
     run = run_study(make_recipe(evaluation=options), copied)
     with pytest.raises(DataError, match="no overall 'mean_improvement' of 'line'"):
         run.value("line", "mean_improvement")
