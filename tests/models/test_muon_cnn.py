@@ -150,6 +150,17 @@ def test_without_shortcut_only_the_residual_is_left() -> None:
         torch.testing.assert_close(block(energy, hidden)[1] - alone(energy, hidden)[1], torch.cat([energy, hidden], -1))
 
 
+def test_the_last_layer_gives_energies() -> None:
+    """Whatever spread the training energies have."""
+    features, answers = inputs(4), []
+    for spread in (2.0, 2000.0):
+        torch.manual_seed(6)
+        shapes = {"grid": (1, *SMALL), "features": (3,)}
+        answers.append(build_network(MuonCnnConfig(), shapes, 3000.0, spread).eval()(features).mean.detach())
+    torch.testing.assert_close(*answers, rtol=1e-5, atol=1e-3)
+    assert float(answers[0].std()) > 0.1
+
+
 def test_other_fields_of_the_cells_are_channels_beside_the_energy() -> None:
     torch.manual_seed(5)
     network = build_network(MuonCnnConfig(), {"grid": (2, *SMALL)}, 0.0, 1.0).eval()

@@ -106,7 +106,9 @@ class MuonCnn(nn.Module):
         """Features, the grid (B, F, L, X, Y) among them, -> distribution of B events."""
         of_grid = self.of_grid(features[self.grid])
         joined = torch.cat([*(features[name].flatten(1) for name in self.others), of_grid], 1)
-        distribution: EnergyDistribution = self.head(self.layers(joined))
+        # the last layer gives GeV, as published: what goes in are energies of cells, so that with outputs in units of
+        # the spread of the true energies, some TeV, every step of a training would be as many times too long
+        distribution: EnergyDistribution = self.head(self.layers(joined) / self.head.energy_std)
         return distribution
 
     def of_grid(self, grid: Tensor) -> Tensor:
