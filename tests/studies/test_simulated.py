@@ -47,9 +47,12 @@ def test_events_are_made_once(make_recipe: Make, tmp_path: Path) -> None:
     recipe = recipe_of(make_recipe).model_copy(update={"title": "Again"})
     run_study(recipe, tmp_path / "run")
     assert Quick.n_made == 1500
-    run_study(recipe_of(make_recipe, seed=2), tmp_path / "run")
+    run_study(recipe_of(make_recipe, seed=2), tmp_path / "run", say=said.append)
     assert Quick.n_made == 3000
-    assert [path == folder for path in made(tmp_path / "run" / "simulated")] == [False], "those of before are gone"
+    assert len(made(tmp_path / "run" / "simulated")) == 2
+    assert f"which may be removed: {folder.name}" in said[1]
+    run_study(recipe_of(make_recipe), tmp_path / "run")
+    assert Quick.n_made == 3000, "a look at others cost nothing"
 
 
 def test_what_was_interrupted_goes_on(make_recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,14 +71,26 @@ def test_what_was_interrupted_goes_on(make_recipe: Make, tmp_path: Path, monkeyp
     assert Quick.n_made == 1500
 
 
+def test_events_do_not_depend_on_the_machine(
+    make_recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for n_cores in (1, 64):
+        monkeypatch.setattr("os.cpu_count", lambda n_cores=n_cores: n_cores)
+        found.append(run_study(recipe_of(make_recipe, n_events=4000), tmp_path / str(n_cores)).info["events"])
+    assert found[0] == found[1]
+
+
 def test_a_folder_of_the_user_is_shared(make_recipe: Make, tmp_path: Path) -> None:
     shared = str(tmp_path / "shared")
     first = run_study(recipe_of(make_recipe, folder=shared), tmp_path / "first")
     second = run_study(recipe_of(make_recipe, folder=shared), tmp_path / "second")
     assert Quick.n_made == 1500
     assert first.info["events"] == second.info["events"]
-    run_study(recipe_of(make_recipe, folder=shared, seed=2), tmp_path / "second")
-    assert len(made(tmp_path / "shared")) == 2, "nothing of others is removed"
+    said: list[str] = []
+    run_study(recipe_of(make_recipe, folder=shared, seed=2), tmp_path / "second", say=said.append)
+    assert len(made(tmp_path / "shared")) == 2
+    assert not any("may be removed" in text for text in said), "others may use them"
     assert not (tmp_path / "first" / "simulated").exists()
 
 

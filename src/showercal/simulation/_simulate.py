@@ -21,6 +21,7 @@ from showercal.storage import EventsWriter, StoredEvents, open_events
 
 _LOGS: Final = "logs"
 _CHUNK_LIMITS: Final = (50, 1000)
+_LEAST_CHUNKS: Final = 64  # so that 16 workers end at about the same time
 
 
 def simulate(
@@ -51,8 +52,9 @@ def simulate(
         folder: Where to write; holds ``part-*.parquet``, the plan ``simulation.json`` and, while it runs or after a
             failure, the workers' logs.
         workers: Processes at once, at least 1.
-        chunk_size: Events per part, at least 1; by default at most 1000, so that all workers have work. One part is
-            held in memory at a time.
+        chunk_size: Events per part, at least 1; by default at most 1000, and fewer of a small sample, so that all
+            workers have work: as many on any machine, so that the files are the same, too. One part is held in memory
+            at a time.
         overwrite: Remove what an earlier simulation left in the folder instead of going on with it.
         progress: Show a progress bar with events per second on the terminal.
 
@@ -73,7 +75,7 @@ def simulate(
     if overwrite:
         clear_plan(folder)
         shutil.rmtree(folder / _LOGS, ignore_errors=True)
-    plan = resume_plan(folder, n_events, chunk_size, _default_chunk_size(n_events, workers), decisions)
+    plan = resume_plan(folder, n_events, chunk_size, _default_chunk_size(n_events), decisions)
     if plan.missing(folder):
         backend.check()
         _run(task, backend, plan, folder, workers=workers, progress=progress)
@@ -132,6 +134,6 @@ def command_line(task: ShowerTask, n_events: int, decisions: Mapping[str, Any]) 
     return shlex.join(words)
 
 
-def _default_chunk_size(n_events: int, workers: int) -> int:
+def _default_chunk_size(n_events: int) -> int:
     smallest, largest = _CHUNK_LIMITS
-    return min(largest, max(smallest, -(-n_events // (4 * workers))))
+    return min(largest, max(smallest, -(-n_events // _LEAST_CHUNKS)))

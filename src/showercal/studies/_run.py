@@ -194,7 +194,7 @@ def run_study(recipe: Recipe, folder: str | Path, *, command: str = "", say: Say
     data = recipe.data
     if data.is_simulated:
         with timed(timings, "simulate events"):
-            data = with_events(data, folder)
+            data = with_events(data, folder, say=say)
     with timed(timings, "read events"):
         source = fingerprint(data)
         other = None

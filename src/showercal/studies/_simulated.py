@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -34,14 +34,12 @@ class Simulation:
         n_events: How many.
         backend: The simulator.
         folder: Below it they are kept.
-        is_shared: Whether others may keep theirs there, too.
     """
 
     task: ShowerTask
     n_events: int
     backend: Backend
     folder: Path
-    is_shared: bool = False
 
     @property
     def key(self) -> str:
@@ -51,15 +49,12 @@ class Simulation:
         return digest(task.calorimeter.to_dict(), task.source.to_dict(), task.seed, self.n_events, made_by)
 
     def make(self) -> Path:
-        """The folder of all of them; those that are not there are made, and those of other options removed.
+        """The folder of all of them; those that are not there are made. Those of other options stay beside it.
 
         Raises:
             SimulationError: If the simulator cannot run or fails; what is made by then is kept.
         """
         folder = self.folder / f"events-{self.key}"
-        for other in () if self.is_shared else self.folder.glob("events-*"):
-            if other != folder:
-                shutil.rmtree(other)
         simulate(
             self.task.calorimeter,
             self.task.source,
@@ -79,12 +74,13 @@ def gun_of(config: GunConfig, calorimeter: BoxCalorimeter) -> ParticleGun:
     return ParticleGun(config.particle, parse_spectrum(config.energy), *widths)
 
 
-def with_events(data: DataConfig, run: Path) -> DataConfig:
+def with_events(data: DataConfig, run: Path, *, say: Callable[[str], None] = lambda _: None) -> DataConfig:
     """The same with events that are there: where a study makes them itself, they are made now unless they were before.
 
     Args:
         data: Of the study.
         run: Folder of the run.
+        say: Told of events of earlier options in the folder of the run, which only the user removes.
 
     Raises:
         RecipeError: If the simulator or one of its options is unknown.
@@ -99,9 +95,12 @@ def with_events(data: DataConfig, run: Path) -> DataConfig:
     calorimeter = detector(config.detector)
     task = ShowerTask(calorimeter, gun_of(data.gun, calorimeter), config.seed)
     backend = build_backend(config.backend, **config.options)
-    is_shared = config.folder is not None
-    simulation = Simulation(task, config.n_events, backend, _place(data, run), is_shared)
-    return _stored(data, simulation.make())
+    made = Simulation(task, config.n_events, backend, _place(data, run)).make()
+    earlier = [] if config.folder is not None else sorted(set(made.parent.glob("events-*")) - {made})
+    if earlier:
+        names = ", ".join(path.name for path in earlier)
+        say(f"{made.parent} also holds events of earlier options, which may be removed: {names}")
+    return _stored(data, made)
 
 
 def with_events_of(data: DataConfig, run: Path, name: str) -> DataConfig:
