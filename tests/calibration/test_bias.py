@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -299,3 +300,12 @@ def test_no_correction_changes_nothing(rng: np.random.Generator) -> None:
     energy = np.array([-1.0, 0.0, 3.0, 100.0])
     np.testing.assert_array_equal(correction.map_(energy), energy)
     np.testing.assert_array_equal(BiasCorrection.from_dict(correction.to_dict()).map_(energy), energy)
+
+
+@pytest.mark.parametrize(("truth", "spacing"), [([5.0], "uniform"), ([5.0, 5.0], "quantile"), ([0.0, 2.0], "log")])
+def test_no_correction_needs_no_bins(truth: list[float], spacing: Any) -> None:
+    correction = BiasCorrection("none", spacing=spacing).fit(truth, truth)
+    assert (correction.bins_, correction.chi2_, correction.ndf_, correction.n_outside_) == (None, None, None, 0)
+    np.testing.assert_array_equal(correction.map_(np.array([3.0])), [3.0])
+    with pytest.raises(DataError, match="the prediction must be finite; got nan GeV at event 0"):
+        BiasCorrection("none").fit([5.0], [np.nan])

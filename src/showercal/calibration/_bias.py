@@ -29,7 +29,7 @@ class BiasCorrection:
     * ``line``: E_pred = c0 * E + c1, ``power``: E_pred = c0 * E^c1, ``power_offset``: E_pred = c0 * E^c1 + c2, as in
       published calibrations. A method whose prediction does not vanish with the energy (noise, shrinkage) needs an
       offset, or the spline.
-    * ``none``: the prediction stays as it is.
+    * ``none``: the prediction stays as it is; nothing is fitted, so that any events will do.
     * ``spline``: a monotone piecewise cubic through the binned statistic, smoothed within its errors.
 
     A regressor trained by mean squared error shrinks towards the middle of a bounded spectrum: at the ends the curve
@@ -59,12 +59,13 @@ class BiasCorrection:
 
     Attributes:
         map_: The correction, a `showercal.prediction.MonotoneMap`.
-        bins_: The points fitted.
+        bins_: The points fitted; None for no correction.
         parameters_: c0, c1 and, of ``power_offset``, c2, shape (P,); smoothed points of the spline, shape (n_bins,),
             [GeV]; nothing for no correction.
-        covariance_: Of the parameters of a formula, shape (P, P); None for the spline.
+        covariance_: Of the parameters of a formula, shape (P, P); None for the spline and for no correction.
         chi2_, ndf_: Of the fit to the points. For the spline ndf_ counts effective parameters and is no whole number.
-        n_outside_: Events outside ``energy_range``, which were not used.
+            None for no correction.
+        n_outside_: Events outside ``energy_range``, which were not used; 0 for no correction.
 
     Raises:
         RecipeError: If an option is not valid.
@@ -77,11 +78,11 @@ class BiasCorrection:
     """
 
     map_: EnergyMap
-    bins_: BinnedPrediction
+    bins_: BinnedPrediction | None
     parameters_: FloatArray
     covariance_: FloatArray | None
-    chi2_: float
-    ndf_: float
+    chi2_: float | None
+    ndf_: float | None
     n_outside_: int
 
     def __init__(
@@ -129,24 +130,26 @@ class BiasCorrection:
                 correction), or energies of shape (B,), [GeV].
 
         Raises:
-            DataError: If values are NaN or negative, a bin has too few events, or the curve does not rise.
+            DataError: If values are NaN or negative; and, unless there is no correction, if a bin has too few events or
+                the curve does not rise.
         """
         truth = np.asarray(energy_true, dtype=np.float64)
         pred = np.asarray(prediction.median if isinstance(prediction, Prediction) else prediction, dtype=np.float64)
         check_events(truth, pred)
+        if self.form == "none":
+            self.map_, self.parameters_, self.covariance_ = LineMap(1.0, 0.0), np.empty(0), None
+            self.bins_, self.chi2_, self.ndf_, self.n_outside_ = None, None, None, 0
+            return self
         low, high = self.energy_range or (float(truth.min()), float(truth.max()))
         self._check_range(low, high)
         edges = bin_edges(truth, self.n_bins, self.spacing, low, high)
         statistic = self.statistic or ("median" if self.form == "spline" else "mean")
-        self.bins_ = binned_prediction(truth, pred, edges, statistic, self.min_events)
-        self.n_outside_ = len(truth) - int(self.bins_.n_events.sum())
+        bins = binned_prediction(truth, pred, edges, statistic, self.min_events)
+        self.bins_, self.n_outside_ = bins, len(truth) - int(bins.n_events.sum())
         if self.form == "spline":
-            self._fit_spline(truth, pred)
-        elif self.form == "none":
-            self.map_, self.parameters_, self.covariance_ = LineMap(1.0, 0.0), np.empty(0), None
-            self._keep_quality(self.bins_.energy_true, 0)
+            self._fit_spline(bins, truth, pred)
         else:
-            self._fit_formula()
+            self._fit_formula(bins)
         return self
 
     def apply(self, prediction: Prediction) -> Prediction:
@@ -172,8 +175,7 @@ class BiasCorrection:
         if self.spacing == "log" and not low > 0:
             raise DataError(f"log bins need energies above 0; got a lowest of {low:g} GeV: set energy_range")
 
-    def _fit_formula(self) -> None:
-        bins = self.bins_
+    def _fit_formula(self, bins: BinnedPrediction) -> None:
         if self.form == "power" and np.any(bins.energy_pred <= 0):
             k = int(np.argmax(bins.energy_pred <= 0))
             raise DataError(
@@ -199,10 +201,9 @@ class BiasCorrection:
             ) from fault
         self.map_ = formula.inverse(*parameters.tolist(), bins)
         self.parameters_, self.covariance_ = parameters, covariance
-        self._keep_quality(formula.curve(bins.energy_true, *parameters), len(parameters))
+        self._keep_quality(bins, formula.curve(bins.energy_true, *parameters), len(parameters))
 
-    def _fit_spline(self, truth: FloatArray, pred: FloatArray) -> None:
-        bins = self.bins_
+    def _fit_spline(self, bins: BinnedPrediction, truth: FloatArray, pred: FloatArray) -> None:
         points, n_parameters = bins.energy_pred, float(len(bins.energy_pred))
         if self.smooth:
             points, n_parameters = smooth_by_cp(bins.energy_true, points, bins.error)
@@ -210,10 +211,10 @@ class BiasCorrection:
         spline = with_tangents(points, bins.energy_true)
         self.map_ = with_closure(spline, bins, truth, pred) if self.tails == "closure" else spline
         self.parameters_, self.covariance_ = points, None
-        self._keep_quality(points, n_parameters)
+        self._keep_quality(bins, points, n_parameters)
 
-    def _keep_quality(self, curve: FloatArray, n_parameters: float) -> None:
-        self.chi2_ = float(np.sum(((self.bins_.energy_pred - curve) / self.bins_.error) ** 2))
+    def _keep_quality(self, bins: BinnedPrediction, curve: FloatArray, n_parameters: float) -> None:
+        self.chi2_ = float(np.sum(((bins.energy_pred - curve) / bins.error) ** 2))
         self.ndf_ = len(curve) - n_parameters
 
     def to_dict(self) -> dict[str, Any]:
