@@ -15,7 +15,7 @@ from showercal.studies import Ablations, Recipe, ablate_study, load_recipe, pack
 from showercal.studies._ablations import with_variants
 from showercal.studies._recipe import parse_recipe
 
-from .conftest import network, study, write_without_figures
+from .conftest import network, showers, study, write_without_figures
 
 Make = Callable[..., Recipe]
 LINE = {"kind": "straight_line", "values": "cells.tracks"}
@@ -145,6 +145,22 @@ def test_only_some_and_what_was_fitted_before_is_kept(
     assert "Resolution (68 % width) [%]" in found.table
     assert found.rows[1].change == pytest.approx(found.rows[1].value / found.rows[0].value - 1, rel=1e-9)
     assert found.rows[1].value != ablated.rows[2].value
+
+
+def test_a_variant_of_the_calibration_alone_is_not_fitted(
+    ablated: Ablations, folder: Path, make_recipe: Make, no_figures: None
+) -> None:
+    plain = {"label": "Uncorrected", "calibration": {"form": "none"}}
+    said: list[str] = []
+    found = ablate_study(make_recipe(**ablations(variants={"plain": plain})), folder, say=said.append)
+    assert not [line for line in said if "fitting" in line]
+    assert "Uncorrected: the same fit as Trees, calibrated on its own" in said
+    run = found.run
+    assert run.value("plain", "bias_raw") == pytest.approx(run.value("trees", "bias_raw"), rel=1e-9)
+    assert run.value("plain", "bias") == pytest.approx(run.value("plain", "bias_raw"), rel=1e-9)
+    assert run.value("plain", "bias") != pytest.approx(run.value("trees", "bias"), rel=1e-3)
+    events = showers(20, seed=8)
+    assert (run.method("plain").predict(events).median == run.method("trees").predict(events).median).all()
 
 
 def test_studies_without_ablations_and_unknown_variants_are_refused(make_recipe: Make, tmp_path: Path) -> None:

@@ -145,6 +145,26 @@ def test_the_single_models_are_not_fitted_again(
     assert not [line for line in said if "fitting" in line], "how many processes share the work changes no member"
 
 
+def test_what_another_version_left_unfinished_is_not_gone_on_with(
+    make_recipe: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_figures: None
+) -> None:
+    n_before: list[int] = []
+
+    def interrupted(self: Ensemble, train: Any, validation: Any, workspace: Path | None = None) -> Ensemble:
+        assert workspace is not None
+        n_before.append(len(list(workspace.iterdir())) if workspace.is_dir() else 0)
+        (workspace / "member").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Ensemble, "fit", interrupted)
+    recipe = make_recipe(**networks(methods=["point"]))
+    for version in ("1", "2"):
+        monkeypatch.setattr("showercal.__version__", version)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(recipe, tmp_path)
+    assert n_before == [0, 0]
+
+
 def test_it_is_evaluated_and_exported_as_any_method(run: Run, tmp_path: Path, no_figures: None) -> None:
     events = showers(300, seed=5)
     events.save(tmp_path / "more")

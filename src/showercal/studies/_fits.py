@@ -29,6 +29,7 @@ from showercal.training import MethodConfig, NetworkMethodConfig, build_method, 
 Say = Callable[[str], None]
 # Validation events that at least decide which epoch is kept, where there are as many.
 _LEAST_VALIDATION: Final = 100
+_PARTS: Final = ("validation", "test")  # of which predictions are kept
 
 
 @dataclass(frozen=True)
@@ -238,6 +239,8 @@ def options_of(recipe: Recipe, fit: Fit, n_events: int) -> MethodConfig:
 def run_fit(folder: Path, recipe: Recipe, fit: Fit, key: str, learning: Learning, say: Say) -> None:
     """Make one fit and keep its predictions of the validation and test events of the study, if not done before.
 
+    A fit that was made under another name, of a method that differs by its calibration alone, is taken over.
+
     Args:
         folder: Of the run.
         recipe: The study.
@@ -247,6 +250,11 @@ def run_fit(folder: Path, recipe: Recipe, fit: Fit, key: str, learning: Learning
         say: Told what happens.
     """
     own = fit_folder(folder, fit.name)
+    same = None if is_done(own, key) else _same_fit(folder, recipe, key)
+    if same is not None:
+        say(f"{fit.label}: the same fit as {same.label}, calibrated on its own")
+        _take_over(fit_folder(folder, same.name), own, key)
+        return
     if is_done(own, key):
         say(f"{fit.label}: done before")
         if not is_fitted(folder, fit.name, key):
@@ -262,7 +270,8 @@ def run_fit(folder: Path, recipe: Recipe, fit: Fit, key: str, learning: Learning
     start = time.perf_counter()
     begin = None if fit.start is None else load_method(fit_folder(folder, fit.start) / "model")
     method = build_method(options_of(recipe, fit, len(train)), begin, fine_tune=fit.is_fine_tuning)
-    method.fit(train, validation, own / "work")
+    # of its own for each key: what an interrupted fit of other inputs left must not be gone on with
+    method.fit(train, validation, own / "work" / key)
     seconds = time.perf_counter() - start
     method.save(own / "model")
     # a resumed training has spent more than this call
@@ -273,12 +282,27 @@ def run_fit(folder: Path, recipe: Recipe, fit: Fit, key: str, learning: Learning
         "n_train": len(train),
         "energy_range": energy_range,
     }
-    for part, events in (("validation", learning.parts.validation), ("test", learning.parts.test)):
-        prediction = method.predict(events)
+    for part in _PARTS:
+        prediction = method.predict(getattr(learning.parts, part))
         save_file(prediction.arrays(), own / f"{part}.safetensors")
         notes["family"] = prediction.family
     mark_done(own, key, notes)
     shutil.rmtree(own / "work", ignore_errors=True)  # the members of an ensemble
+
+
+def _same_fit(folder: Path, recipe: Recipe, key: str) -> Fit | None:
+    """A finished fit of the study with the same inputs; None if there is none."""
+    return next((fit for fit in fits_of(recipe).values() if is_fitted(folder, fit.name, key)), None)
+
+
+def _take_over(source: Path, target: Path, key: str) -> None:
+    """Keep a finished fit under another name, too."""
+    forget(target)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source / "model", target / "model")
+    for part in _PARTS:
+        shutil.copyfile(source / f"{part}.safetensors", target / f"{part}.safetensors")
+    mark_done(target, key, read_done(source))
 
 
 def fit_folder(folder: Path, name: str) -> Path:
