@@ -312,6 +312,34 @@ def test_patience_has_no_meaning_under_a_penalty() -> None:
         load_recipe("electrons-pivot", ["pretrain.fine_tune.patience=3"])
 
 
+@pytest.mark.parametrize(
+    ("training", "pretrain", "message"),
+    [
+        (
+            {"epochs": 20, "schedule": {"kind": "one_cycle_step"}},
+            {"epochs": 5},
+            r"pretrain.epochs does not go with methods.net: .*a cycle of 20 epochs; got epochs 5: give more",
+        ),
+        (
+            {"optimizer": "sgd"},
+            {"fine_tune": {"epochs": 30, "schedule": {"kind": "one_cycle_step"}}},
+            r"pretrain.fine_tune does not go with methods.net: .* moves beta1, which sgd has not",
+        ),
+        (
+            {},
+            {"fine_tune": {"epochs": 3, "least_steps": 0, "schedule": {"kind": "one_cycle_step"}}},
+            r"pretrain.fine_tune does not go with methods.net: .*a cycle of 20 epochs; got epochs 3",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_found_before_any_fit(
+    pretrained: Make, tmp_path: Path, training: dict[str, Any], pretrain: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message):
+        run_study(pretrained({"net": network(training=TRAINING | training)}, **pretrain), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_faults_of_the_events_are_found_before_any_fit(
     pretrained: Make, tmp_path: Path, events_folder: Path, others: Path
 ) -> None:

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from pydantic import ValidationError
 from safetensors.numpy import load_file, save_file
 
 import showercal
 from showercal.detectors import BoxCalorimeter
-from showercal.errors import DataError
+from showercal.errors import DataError, RecipeError
 from showercal.events import Events
 from showercal.prediction import Prediction, from_arrays
 from showercal.studies._cache import digest, essence, forget, is_done, mark_done, read_done
@@ -179,10 +180,11 @@ class Learning:
         return self._some(train, fit.n_train), self._some(validation, n_validation)
 
     def check(self) -> None:
-        """Find out before the training whether the study has as many events as are asked for.
+        """Find out before the training whether the study has as many events, and its fits the options, as asked for.
 
         Raises:
-            DataError: If not.
+            DataError: If there are fewer events.
+            RecipeError: If the options of a fit do not go together.
         """
         config, n_train = self.recipe.pretrain, len(self.study[0])
         for n in () if config is None else config.n_train:
@@ -191,6 +193,10 @@ class Learning:
                     f"pretrain.n_train asks for {n:,} of the {n_train:,} training events of the study: take more "
                     f"events, or set e.g. --set 'pretrain.n_train=[0, {n_train // 10}, all]'"
                 )
+
+        for fit in fits_of(self.recipe).values():
+            # that of a pretraining does not depend on how many events there are
+            options_of(self.recipe, fit, n_train if fit.n_train is None else fit.n_train)
 
     def prepare_pretraining(self) -> None:
         """Read or make the events of the pretraining, and find out before any training whether they will do.
@@ -215,7 +221,11 @@ class Learning:
 
 
 def options_of(recipe: Recipe, fit: Fit, n_events: int) -> MethodConfig:
-    """The options of the method for a fit on so many events."""
+    """The options of the method for a fit on so many events.
+
+    Raises:
+        RecipeError: If those that the pretraining changes do not go with the others.
+    """
     method, config = recipe.methods[fit.method].method, recipe.pretrain
     if config is None or fit.name == fit.method or not isinstance(method, NetworkMethodConfig):
         return method
@@ -233,7 +243,20 @@ def options_of(recipe: Recipe, fit: Fit, n_events: int) -> MethodConfig:
         }
     else:
         changes = {"epochs": max(training.epochs, math.ceil(config.least_steps / steps))}
-    return method.model_copy(update={"training": training.model_copy(update=changes)})
+    try:
+        return NetworkMethodConfig.model_validate(
+            method.model_dump() | {"training": {**training.model_dump(), **changes}}
+        )
+    except ValidationError as fault:
+        told = "; ".join(one["msg"].removeprefix("Value error, ") for one in fault.errors())
+        raise RecipeError(f"{_changed_by(fit)} does not go with methods.{fit.method}: {told}") from fault
+
+
+def _changed_by(fit: Fit) -> str:
+    """The options of the recipe that change those of the method for a fit."""
+    if fit.is_fine_tuning:
+        return "pretrain.fine_tune"
+    return "pretrain.epochs" if fit.is_pretraining else "pretrain.least_steps"
 
 
 def run_fit(folder: Path, recipe: Recipe, fit: Fit, key: str, learning: Learning, say: Say) -> None:
