@@ -163,6 +163,15 @@ def test_a_variant_of_the_calibration_alone_is_not_fitted(
     assert (run.method("plain").predict(events).median == run.method("trees").predict(events).median).all()
 
 
+def test_a_base_that_takes_long_may_start_from_a_short_method(
+    make_recipe: Make, tmp_path: Path, no_figures: None
+) -> None:
+    methods = study("x")["methods"] | {"first": network(), "base": network(start_from="first") | {"full": True}}
+    section = {"base": "base", "variants": {"long": {"label": "L", "changes": {"training.epochs": 3}}}}
+    found = ablate_study(make_recipe(methods=methods, ablations=section), tmp_path)
+    assert [row.variant for row in found.rows] == ["base", "long"]
+
+
 def test_studies_without_ablations_and_unknown_variants_are_refused(make_recipe: Make, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="the study tiny has no ablations: write a section ablations"):
         ablate_study(make_recipe(), tmp_path)

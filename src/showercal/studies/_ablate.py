@@ -106,7 +106,8 @@ def _study(recipe: Recipe, config: AblationsConfig, only: Sequence[str]) -> Reci
     changes = {
         "name": f"{recipe.name}-ablations",
         "title": f"{recipe.title}: ablations of {recipe.methods[config.base].label}",
-        "methods": {name: entry.model_dump() for name, entry in methods.items()},
+        # all of them were asked for, so that none is left out as taking long
+        "methods": {name: entry.model_dump() | {"full": False} for name, entry in methods.items()},
         "reference": config.base,
         "pretrain": None,
         "ablations": None,
