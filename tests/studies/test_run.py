@@ -233,6 +233,17 @@ def test_other_events_are_judged_in_the_same_form(copied: Path, tmp_path: Path) 
     assert info["events"] != run.info["events"]
 
 
+def test_events_that_cannot_be_judged_are_found_before_they_are_predicted(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = showers(60, seed=2)
+    replaced = ak.with_field(events.array, events.array.energy_true + 100, "energy_true")
+    dataclasses.replace(events, array=replaced).save(tmp_path / "others")
+    monkeypatch.setattr(Run, "method", lambda self, name: pytest.fail("predicted"))
+    with pytest.raises(DataError, match=r"no test event lies in the bins, 0 to 10 GeV; the truth runs from 100.2 to"):
+        evaluate_run(open_run(copied), DataConfig(events=str(tmp_path / "others")))
+
+
 @pytest.mark.usefixtures("no_figures")
 def test_judging_the_training_events_is_said_aloud(copied: Path, events_folder: Path, tmp_path: Path) -> None:
     said: list[str] = []

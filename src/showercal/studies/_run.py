@@ -268,6 +268,7 @@ def evaluate_run(
         events = read_events(data, run.folder, say=say)
         described = Source(source, file_hashes(data), describe(events, path))
     say(f"{len(events):,} events of {path.name}")
+    check_evaluation(run.recipe, events)
     note = f"Evaluated on other events: {path.name}."
     if own & set(described.files):
         note = "Evaluated on events of the run itself, most of which the methods learned from: this flatters them."
