@@ -48,6 +48,13 @@ def test_each_network_gets_its_ensemble_behind_it(make_recipe: Make) -> None:
     assert parse_recipe(recipe.model_dump(mode="json"), where="again") == recipe
 
 
+def test_a_recipe_made_in_python_has_its_ensembles_too(make_recipe: Make, events_folder: Path) -> None:
+    content = study(events_folder, **networks())
+    recipe = Recipe(**content)
+    assert recipe == make_recipe(**networks())
+    assert (recipe.ensemble, recipe.is_ensemble("point_ensemble")) == (None, True)
+
+
 def test_a_named_method_brings_what_it_starts_from(make_recipe: Make) -> None:
     recipe = make_recipe(**networks(methods=["normal", "line"]))
     assert [name for name in recipe.methods if recipe.is_ensemble(name)] == [

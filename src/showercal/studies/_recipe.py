@@ -398,9 +398,11 @@ class Recipe(_Options):
 
     @model_validator(mode="after")
     def _has_its_ensembles(self) -> Self:
-        if self.ensemble is None:
-            return self
-        return self.model_copy(update={"methods": with_ensembles(self.methods, self.ensemble), "ensemble": None})
+        if self.ensemble is not None:
+            # in place, as Pydantic keeps no other object that a validator of a whole model returns
+            object.__setattr__(self, "methods", with_ensembles(self.methods, self.ensemble))
+            object.__setattr__(self, "ensemble", None)
+        return self
 
     @model_validator(mode="after")
     def _reference_exists(self) -> Self:
