@@ -140,6 +140,14 @@ def test_folds_that_the_events_do_not_have(folds: dict[str, Any], message: str) 
         ("data.cells_above={energy: -1}", "data.cells_above.energy: .*greater than or equal to 0"),
         ("data.cells_above={energy: 0.1, field: energy}", "data.cells_above.field: must be a field of cells"),
         ("data={simulated: {detector: pbwo4-block, n_events: 100}}", "data: simulated needs a gun: data.gun, e.g."),
+        (
+            "data={simulated: {detector: pbwo4-block, n_events: 100}, gun: {particle: mu-, energy: '5'}, mapping: m}",
+            "data: mapping 'm' has no meaning for events that are simulated: set data.mapping to null, or name the",
+        ),
+        (
+            "data={simulated: {detector: pbwo4-block, n_events: 100}, gun: {particle: mu-, energy: '5'}, sample: s}",
+            "data: sample 's' has no meaning for events that are simulated: set data.sample to null",
+        ),
         ("data.simulated={detector: pbwo4-block, events: 100}", "unknown key 'data.simulated.events'; nearest"),
     ],
 )

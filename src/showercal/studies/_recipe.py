@@ -192,10 +192,10 @@ class DataConfig(_Options):
     """Where the events come from.
 
     Args:
-        sample: Name of a sample that ships inside the package; used when there is neither of the next two.
+        sample: Name of a sample that ships inside the package; used when ``events`` is None.
         simulated: Events that the study makes itself, of what ``gun`` says; used when ``events`` is None.
         events: Path of a file or folder of events.
-        mapping: How to read foreign files; None for folders that showercal wrote.
+        mapping: How to read the foreign files of ``events``; None for folders that showercal wrote.
         limit: Take only the first events.
         cells_above: Which cells are read; None for all.
         gun: What is shot in a simulation, or was shot, for events that do not say so themselves.
@@ -220,6 +220,12 @@ class DataConfig(_Options):
     def _can_be_simulated(self) -> Self:
         if self.simulated is not None and self.gun is None:
             raise ValueError('simulated needs a gun: data.gun, e.g. {particle: mu-, energy: "50:8000"}')
+        for name in ("sample", "mapping"):
+            if self.is_simulated and getattr(self, name) is not None:
+                raise ValueError(
+                    f"{name} {getattr(self, name)!r} has no meaning for events that are simulated: set data.{name} to "
+                    "null, or name the events to read instead (data.events; command line: --events)"
+                )
         return self
 
 
