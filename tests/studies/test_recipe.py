@@ -4,6 +4,7 @@ from typing import get_args
 import pytest
 import yaml
 
+from showercal.cli._run import ensemble_overrides, short_recipe
 from showercal.errors import RecipeError
 from showercal.models import HeadConfig
 from showercal.studies import load_recipe, packaged_studies
@@ -136,6 +137,23 @@ def test_a_short_run_leaves_out_what_takes_long() -> None:
     assert based.ablations is None  # their base is left out
     nothing = load_recipe("electrons")
     assert nothing.without_long_methods() is nothing
+
+
+def test_a_short_run_of_what_takes_long_alone_is_refused() -> None:
+    named = load_recipe("electrons", ["methods.convnet.full=true", "pretrain.methods=[convnet]"])
+    with pytest.raises(RecipeError, match=r"pretrain.methods names only .* leave out \(convnet\): run with --full, or"):
+        named.without_long_methods()
+
+
+def test_the_command_says_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = load_recipe("muons", ensemble_overrides(2, ["cnn", "depth"]))
+    short = short_recipe(recipe, ["cnn", "depth"])
+    assert "depth_ensemble" in short.methods
+    assert "left out without --full: cnn, cnn_ensemble, cnn_alone" in capsys.readouterr().out
+    with pytest.raises(RecipeError, match="--ensemble-of cnn: only a full run fits that: add --full"):
+        short_recipe(load_recipe("muons", ensemble_overrides(2, ["cnn"])), ["cnn"])
+    short_recipe(load_recipe("electrons"), [])
+    assert capsys.readouterr().out == "", "nothing is left out"
 
 
 def test_a_short_run_needs_its_reference_and_what_methods_start_from() -> None:

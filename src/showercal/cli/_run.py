@@ -6,9 +6,12 @@ import json
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from showercal.studies import Recipe
 
 
 def first_table(folder: Path) -> str:
@@ -48,6 +51,23 @@ def ensemble_overrides(n_models: int | None, methods: list[str]) -> list[str]:
     """What ``--ensemble`` and ``--ensemble-of`` change in the recipe."""
     chosen = {"n_models": n_models, "methods": methods or None}
     return [f"ensemble.{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None]
+
+
+def short_recipe(recipe: Recipe, ensemble_of: list[str]) -> Recipe:
+    """The study of a run without ``--full``; says which methods are left out.
+
+    Raises:
+        RecipeError: If nothing is left of those that ``--ensemble-of`` or the pretraining names.
+    """
+    from showercal.errors import RecipeError
+
+    short = recipe.without_long_methods()
+    left_out = [name for name in recipe.methods if name not in short.methods]
+    if ensemble_of and set(ensemble_of) <= set(left_out):
+        raise RecipeError(f"--ensemble-of {', '.join(ensemble_of)}: only a full run fits that: add --full")
+    if left_out:
+        typer.echo(f"left out without --full: {', '.join(left_out)}")
+    return short
 
 
 def data_overrides(events: str | None, mapping: str | None, limit: int | None) -> list[str]:
@@ -98,7 +118,7 @@ def run(
     overrides += [*(set_ or []), *data_overrides(events, mapping, limit)]
     recipe = load_recipe(study, overrides)
     if not full:
-        recipe = recipe.without_long_methods()
+        recipe = short_recipe(recipe, ensemble_of or [])
     folder = out or Path("runs") / recipe.name
     command = shlex.join(["showercal", *sys.argv[1:]])
     finished = run_study(recipe, folder, command=command, say=typer.echo)

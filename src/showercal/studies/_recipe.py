@@ -481,7 +481,11 @@ class Recipe(_Options):
         return self.methods[name].calibration or self.calibration
 
     def without_long_methods(self) -> Recipe:
-        """The same study without the methods that only a full run fits; all of them where there are no others."""
+        """The same study without the methods that only a full run fits; all of them where there are no others.
+
+        Raises:
+            RecipeError: If the pretraining names no others.
+        """
         short = {name: entry for name, entry in self.methods.items() if not entry.full}
         if not short or len(short) == len(self.methods):
             return self
@@ -490,6 +494,12 @@ class Recipe(_Options):
             changes["ablations"] = None
         if self.pretrain is not None and self.pretrain.methods is not None:
             named = tuple(name for name in self.pretrain.methods if name in short)
+            if self.pretrain.methods and not named:
+                names = ", ".join(self.pretrain.methods)
+                raise RecipeError(
+                    f"pretrain.methods names only methods that short runs leave out ({names}): run with --full, or "
+                    "name others"
+                )
             changes["pretrain"] = self.pretrain.model_copy(update={"methods": named})
         return self.model_copy(update=changes)
 
