@@ -23,6 +23,7 @@ from showercal.studies import (
     render_report,
     run_study,
 )
+from showercal.studies._cells_above import CellCut
 from showercal.studies._data import fingerprint, split
 from showercal.studies._recipe import CellsAboveConfig, FoldConfig
 
@@ -71,6 +72,22 @@ def test_of_the_first_events_alone(events_folder: Path) -> None:
     few = read_events(DataConfig(events=str(events_folder), limit=60, cells_above=CUT))
     assert len(few) == 60
     assert few.provenance["cells_above"]["n_cells"] == showers()[:60].cell_offsets[-1]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_energies_that_are_not_finite_are_refused_and_not_left_out(value: float) -> None:
+    cut, events = CellCut(CUT), showers()
+    cut.apply(events[:10])
+    energy = ak.to_list(events[10:20].field("cells.energy"))
+    energy[3][0] = value
+    array = ak.with_field(events[10:20].array, ak.Array(energy), ("cells", "energy"))
+    with pytest.raises(DataError, match=r"cells.energy must be finite; it is not in event 13 \(1 of 10 events read"):
+        cut.apply(replace(events, array=array))
+
+
+def test_fields_in_another_unit_are_refused() -> None:
+    with pytest.raises(DataError, match=r"data.cells_above.field cells.tracks must be in GeV; got 1"):
+        CellCut(CellsAboveConfig(energy=ENERGY, field="cells.tracks")).apply(showers()[:10])
 
 
 @pytest.mark.usefixtures("no_figures")
