@@ -21,7 +21,7 @@ class RunningNorm(nn.Module):
 
     Of the values x of a channel the module keeps running averages of the sum, the sum of squares and their number.
     Every batch of B events in training moves them towards its own with weight 1 - (1 - momentum) / sqrt(B - 1 + 1e-5):
-    more, the larger the batch. Then
+    more, the larger the batch; a batch of one event counts like one of two. Then
 
         y = weight (x - mean) / sqrt(variance + 1e-5) + bias
 
@@ -70,7 +70,7 @@ class RunningNorm(nn.Module):
     @torch.no_grad()
     def _follow(self, x: Tensor) -> Tensor:
         """Move the running sums by a batch; returns how much one value of it counts in mean and mean square."""
-        weight = 1 - (1 - self.momentum) / math.sqrt(len(x) - 1 + 1e-5)
+        weight = 1 - (1 - self.momentum) / math.sqrt(max(len(x) - 1, 1) + 1e-5)
         rows = _rows(x)
         # in the type of the running statistics that it is given, though it need not move them
         none = self.total.new_zeros(rows.shape[1])
@@ -85,7 +85,8 @@ class RunningNorm(nn.Module):
     def _statistics(self) -> tuple[Tensor, Tensor, Tensor]:
         """Mean, variance, and whether the variance is that of the values, each shape (C,)."""
         mean = self.total / self.count
-        variance = self.squares / self.count - mean * mean
+        # of values far above their spread the difference rounds to below 0
+        variance = (self.squares / self.count - mean * mean).clamp(min=0)
         is_free = (self.n_events >= _FEW_EVENTS) | (variance >= _LEAST_VARIANCE)
         variance = torch.where(is_free, variance, _LEAST_VARIANCE)
         is_new = self.count == 0
