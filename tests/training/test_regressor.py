@@ -289,3 +289,23 @@ def test_events_without_weight_teach_nothing() -> None:
         errors[name] = np.mean(abs(pred - low.energy_true))
     assert errors["weighted"] < 0.6
     assert errors["plain"] > 2 * errors["weighted"]
+
+
+@pytest.mark.parametrize("kind", ["truncated_normal", "truncated_log_normal"])
+def test_energies_that_the_head_excludes_are_refused(kind: str) -> None:
+    """Their likelihood is 0, which no training can change; energies at the ends are inside in single precision, too."""
+    events = toy_showers(60)
+    energy = events.energy_true.copy()
+    head = {"kind": kind, "low": 0.1, "high": 10.0}
+    method = regressor(network={"name": "fcn", "widths": [4], "head": head}, loss={"kind": "nll"})
+    energy[:2] = np.float32(0.1), 10.0
+    inside = replace(events, array=ak.with_field(events.array, energy, "energy_true"))
+    method.fit(inside[:40], inside[40:])
+    energy[[43, 50]] = 0.05, 11.0
+    outside = replace(events, array=ak.with_field(events.array, energy, "energy_true"))
+    message = (
+        rf"loss nll of head {kind} needs energy_true from 0.1 to 10 GeV; got 0.05 at event 3 of the validation events "
+        r"\(2 of 20\): set network.head.low and high"
+    )
+    with pytest.raises(DataError, match=message):
+        method.fit(outside[:40], outside[40:])

@@ -7,7 +7,13 @@ from showercal.models._depth_net import DepthNetConfig
 from showercal.models._distribution import EnergyDistribution, PointEnergy
 from showercal.models._ensemble_graph import EnsembleGraph
 from showercal.models._graph import EnergyGraph, NetworkGraph
-from showercal.models._heads import Head, HeadConfig, build_head
+from showercal.models._heads import (
+    Head,
+    HeadConfig,
+    TruncatedLogNormalHeadConfig,
+    TruncatedNormalHeadConfig,
+    build_head,
+)
 from showercal.models._linear import LayerLine, LayerLineConfig, StraightLine, StraightLineConfig
 from showercal.models._mixture import NormalMixtureEnergy
 from showercal.models._muon_cnn import MuonCnn, MuonCnnConfig
@@ -48,7 +54,9 @@ __all__ = [
     "Trees",
     "TreesConfig",
     "TruncatedLogNormalEnergy",
+    "TruncatedLogNormalHeadConfig",
     "TruncatedNormalEnergy",
+    "TruncatedNormalHeadConfig",
     "build_head",
     "build_network",
     "dense_layers",

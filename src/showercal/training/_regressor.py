@@ -55,6 +55,8 @@ from showercal.models import (
     EnergyDistribution,
     NetworkConfig,
     NetworkGraph,
+    TruncatedLogNormalHeadConfig,
+    TruncatedNormalHeadConfig,
     build_network,
 )
 from showercal.prediction import Prediction
@@ -180,17 +182,26 @@ def _check_loss(loss: LossConfig, head: str, start_from: str | None) -> None:
             raise ValueError("loss.sigma.kind fitted is fitted to another method's errors: name it in start_from")
 
 
-def _check_energies(loss: LossConfig, **energies: FloatArray) -> None:
-    """Refuse energies by which a loss cannot divide, (B,), [GeV]."""
-    if loss.kind not in ("fractional_mse", "fractional_huber"):
-        return
+def _check_energies(config: NetworkMethodConfig, **energies: FloatArray) -> None:
+    """Refuse energies of which a loss is infinite or not defined, (B,), [GeV]."""
+    loss, head = config.loss.kind, config.network.head
     for part, energy in energies.items():
-        wrong = energy <= 0
+        if loss in ("fractional_mse", "fractional_huber"):
+            needs, advice = "divides by energy_true, which must be > 0 GeV", "drop them with Events[mask]"
+            wrong = energy <= 0
+        elif loss == "nll" and isinstance(head, TruncatedNormalHeadConfig | TruncatedLogNormalHeadConfig):
+            needs = f"of head {head.kind} needs energy_true from {head.low:g} to {head.high:g} GeV"
+            advice = "set network.head.low and high to hold them, or drop them with Events[mask]"
+            # in the precision of the training, where an energy at an end is inside
+            low, high, single = np.float32(head.low), np.float32(head.high), energy.astype(np.float32)
+            wrong = (single < low) | (single > high)
+        else:
+            continue
         if wrong.any():
             at = int(wrong.argmax())
             raise DataError(
-                f"loss {loss.kind} divides by energy_true, which must be > 0 GeV; got {energy[at]:g} at event {at} of "
-                f"the {part} events ({int(wrong.sum())} of {len(energy)}): drop them with Events[mask]"
+                f"loss {loss} {needs}; got {energy[at]:g} at event {at} of the {part} events ({int(wrong.sum())} of "
+                f"{len(energy)}): {advice}"
             )
 
 
@@ -229,14 +240,15 @@ class NetworkRegressor(Estimator):
 
         Raises:
             TrainingError: If the loss stops being finite.
-            DataError: If the loss divides by true energies and one is 0.
+            DataError: If the loss divides by true energies and one is 0, or one is outside the interval that the head
+                allows.
             RecipeError: If the method to start from, or to train on, is missing or has other features or layers.
             KeyboardInterrupt: On Ctrl-C; with a workspace no finished epoch is lost.
         """
         keep_freed_memory()
         options = self.config.training
         energy = train.energy_true
-        _check_energies(self.config.loss, train=energy, validation=validation.energy_true)
+        _check_energies(self.config, train=energy, validation=validation.energy_true)
         with torch.random.fork_rng():
             torch.manual_seed(generator("weights", options.seed).initial_seed())
             columns = self._take_all(train) if self.fine_tune else self._begin(train)
