@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import psutil
 import pytest
@@ -175,6 +178,33 @@ def test_members_of_something_else_are_not_taken(
     assert len(list(tmp_path.iterdir())) == 1, "what is no longer wanted is removed"
 
 
+def test_what_events_hold_is_told_apart_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are hashed at once, no more than these are copied; the last block counts like the first."""
+    events, lines = toy_showers(5000), ensemble(LINE)
+    tracemalloc.start()
+    try:
+        whole = lines._identity(events)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < ak.to_packed(events.field("cells.tracks")).nbytes
+    monkeypatch.setattr(f"{Ensemble.__module__}._HASHED_AT_A_TIME", 700)
+    assert lines._identity(events[np.arange(5000)]) == lines._identity(events) != whole
+    energy = events.energy_true
+    energy[-1] += 1
+    other = replace(events, array=ak.with_field(events.array, energy.astype(np.float32), "energy_true"))
+    assert lines._identity(other) != lines._identity(events)
+
+
+def test_members_that_are_trained_at_once_take_the_time_of_one(fitted: Ensemble) -> None:
+    one_by_one = fitted.train_seconds
+    assert one_by_one > 0
+    for workers, at_once in ((2, 2), (3, 3), (8, 3)):
+        several = ensemble(workers=workers)
+        several.members_ = fitted.members_
+        assert several.train_seconds == pytest.approx(one_by_one / at_once)
+
+
 def second_stage(**options: Any) -> EnsembleConfig:
     """An ensemble whose members start from others and stay there: a step that small counts for nothing."""
     still = {"epochs": 1, "batch_size": 50, "learning_rate": 1e-12}
@@ -199,7 +229,10 @@ def test_only_an_ensemble_with_the_same_folds_is_a_start(events: Events, fitted:
         build_method(second_stage().of, fitted)
 
 
-def test_processes_give_what_one_after_the_other_gives(events: Events, tmp_path: Path) -> None:
+def test_processes_give_what_one_after_the_other_gives(
+    events: Events, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("showercal.training._members._WRITTEN_AT_A_TIME", 70)
     first = ensemble(n_models=2).fit(events[:200], events[200:])
     one_by_one, parallel = (
         Ensemble(second_stage(n_models=2, workers=workers), start=first, progress=False).fit(

@@ -34,6 +34,8 @@ from showercal.training._single import (
 
 # Folds where nothing is said: a member then learns from nine tenths of the events.
 _FOLDS: Final = 10
+# Events that are copied while what they hold is hashed.
+_HASHED_AT_A_TIME: Final = 1000
 # Losses that are logarithms of densities: below 0 as well as above, so that one over them is no weight.
 _LOG_DENSITIES: Final = ("nll", "boundary", "mutual_information")
 
@@ -187,7 +189,8 @@ class Ensemble(Estimator):
     @property
     def train_seconds(self) -> float:
         """Spent in training steps, over all calls of a fit that was resumed, [s]."""
-        return sum(getattr(member, "train_seconds", 0.0) for member in self.members_) / self.config.workers
+        at_once = min(self.config.workers, self.config.n_models)
+        return sum(getattr(member, "train_seconds", 0.0) for member in self.members_) / at_once
 
     def save(self, folder: Path) -> None:
         check_fitted(self, "members_")
@@ -252,10 +255,12 @@ class Ensemble(Estimator):
         digest.update(json.dumps(train.geometry, sort_keys=True).encode())
         for field in ("energy_true", *self.config.fields):
             if field != OFFSETS:
-                form, _, buffers = ak.to_buffers(ak.to_packed(train.field(field)))
-                digest.update(str(form).encode())
-                for name in sorted(buffers):
-                    digest.update(np.asarray(buffers[name]).tobytes())
+                for start in range(0, len(train), _HASHED_AT_A_TIME):
+                    values = train[start : start + _HASHED_AT_A_TIME].field(field)
+                    form, _, buffers = ak.to_buffers(ak.to_packed(values))
+                    digest.update(str(form).encode())
+                    for name in sorted(buffers):
+                        digest.update(np.ascontiguousarray(buffers[name]).data)
         if self.start is not None:
             with tempfile.TemporaryDirectory() as folder:
                 self.start.save(Path(folder))

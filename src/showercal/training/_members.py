@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -21,7 +22,13 @@ from numpy.typing import NDArray
 from showercal.errors import TrainingError
 from showercal.estimator import Estimator
 from showercal.events import Events
+from showercal.storage import EventsWriter
 from showercal.training._single import SINGLE_METHODS, AnySingleConfig, build_single, load_one_of
+
+# Events in a file for the processes, whose lists count their hits in 32 bits.
+_WRITTEN_AT_A_TIME: Final = 10_000
+# Of zstd, for files that are read once by each process.
+_COMPRESSION: Final = 1
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,9 @@ def fit_in_processes(members: Sequence[Member], train: Events, shared: Path, wor
     context = multiprocessing.get_context("spawn")
     threads = max(1, torch.get_num_threads() // min(workers, len(members)))
     waiting, running = list(members), dict[Connection, BaseProcess]()
-    train.save(shared, overwrite=True)
+    with EventsWriter(shared, overwrite=True, compression_level=_COMPRESSION) as writer:
+        for start in range(0, len(train), _WRITTEN_AT_A_TIME):
+            writer.write(train[start : start + _WRITTEN_AT_A_TIME])
     try:
         while waiting or running:
             while waiting and len(running) < workers:
