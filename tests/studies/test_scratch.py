@@ -1,6 +1,7 @@
 """Events in scratch files: the same as in memory, on disk, and gone with the process."""
 
 import mmap
+import resource
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,17 +81,17 @@ def test_blocks_that_do_not_fit(tmp_path: Path, change: Callable[[ak.Array], ak.
         kept(tmp_path, events, replace(events, array=change(events.array)))
 
 
-def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full:
-        def write(self, data: Any) -> None:
-            raise OSError(28, "No space left on device")
-
-        def close(self) -> None:
-            return None
-
-    monkeypatch.setattr("showercal.studies._scratch.tempfile.TemporaryFile", lambda **_: Full())
-    with pytest.raises(DataError, match=r"do not fit on the disk of .*No space left.*make room.*data\.cells_above"):
-        kept(tmp_path, block(3, 1))
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_full_disk_is_told(tmp_path: Path, room: int) -> None:
+    """A limit of the process is a disk with so many bytes left for a file: the first write beyond it is a short one."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    message = r"do not fit on the disk of .*File too large.*make room.*data\.cells_above"
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+    try:
+        with pytest.raises(DataError, match=message):
+            kept(tmp_path, block(3, 1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_no_events(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ class _Buffer:
 
     def __init__(self, folder: Path, dtype: np.dtype[Any]) -> None:
         self.folder, self.dtype, self.length, self.last = folder, dtype, 0, 0
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed with all of them
+        # without a buffer of its own, whose last bytes would meet a full disk later
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with all of them
 
     def append(self, array: NDArray[Any], *, is_offsets: bool) -> None:
         if is_offsets:
@@ -93,8 +94,10 @@ class _Buffer:
         wider = np.result_type(self.dtype, array.dtype)
         if wider != self.dtype:
             self._widen(wider)
+        left = np.ascontiguousarray(array, dtype=self.dtype).reshape(-1).view(np.uint8).data
         try:
-            self._file.write(np.ascontiguousarray(array, dtype=self.dtype).data)
+            while left:
+                left = left[self._file.write(left) :]
         except OSError as fault:
             raise DataError(
                 f"the events do not fit on the disk of {self.folder} ({fault}): make room, choose an --out elsewhere, "
@@ -105,7 +108,6 @@ class _Buffer:
     def mapped(self) -> NDArray[Any]:
         if self.length == 0:
             return np.empty(0, self.dtype)
-        self._file.flush()
         return np.asarray(np.memmap(self._file, self.dtype, "r", shape=(self.length,)))
 
     def _widen(self, dtype: np.dtype[Any]) -> None:
