@@ -16,6 +16,7 @@ from showercal.detectors import BoxCalorimeter, calorimeter_of
 from showercal.errors import DataError, nearest
 from showercal.events import CELL, Events
 from showercal.features._blocks import blocks
+from showercal.features._finite import check_finite
 from showercal.features._shower_shapes import LEAST_DEPOSIT
 
 FloatArray = NDArray[np.float64]
@@ -184,11 +185,10 @@ def _hits(
     Raises:
         DataError: If an energy is not finite.
     """
-    offsets = events.cell_offsets
+    check_finite(events, energy, whose="muon features", first_event=first_event)
     cell = ak.to_numpy(ak.flatten(events.field(CELL)))
     deposit = ak.to_numpy(ak.flatten(events.field(energy)))
-    _check_finite(deposit, offsets, energy, first_event)
-    return offsets, cell.astype(np.int64), deposit.astype(np.float64)
+    return events.cell_offsets, cell.astype(np.int64), deposit.astype(np.float64)
 
 
 def _column(calorimeter: BoxCalorimeter, x: FloatArray, y: FloatArray, impact: tuple[str, str]) -> NDArray[np.int64]:
@@ -203,14 +203,3 @@ def _column(calorimeter: BoxCalorimeter, x: FloatArray, y: FloatArray, impact: t
             "Events[mask]"
         )
     return calorimeter.cell_at(np.stack([x, y, np.zeros_like(x)], axis=-1))
-
-
-def _check_finite(energy: NDArray[np.floating], offsets: NDArray[np.int64], name: str, first_event: int) -> None:
-    is_finite = np.isfinite(energy)
-    if not is_finite.all():
-        first = int(np.argmin(is_finite))
-        event = first_event + int(np.searchsorted(offsets, first, side="right")) - 1
-        raise DataError(
-            f"{name} must be finite; got {energy[first]} in event {event} ({int((~is_finite).sum())} of {len(energy)} "
-            "cells read at once); drop such events with Events[mask]"
-        )

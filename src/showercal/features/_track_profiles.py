@@ -17,6 +17,7 @@ from showercal.detectors import BoxCalorimeter, calorimeter_of
 from showercal.errors import DataError
 from showercal.events import CELL, OFFSETS, Events
 from showercal.features._blocks import blocks
+from showercal.features._finite import check_finite
 from showercal.features._flat import Fields, checked_cell, event_of_hit
 from showercal.features._shower_shapes import LEAST_DEPOSIT
 
@@ -31,6 +32,7 @@ UNIT: Final = 1e-3  # below it the logarithm of an energy is a straight line, [G
 # and each of the latter weighs no more than one of the former in the place of the track.
 TRACK_LEAST: Final = 0.01
 TRACK_MOST: Final = 0.05
+_WHOSE: Final = "track profiles"
 _LEAST: Final = 1e-3 * LEAST_DEPOSIT  # [GeV]
 
 
@@ -101,7 +103,7 @@ def track_profiles(
     check_profile_options(rings, thresholds)
     calorimeter = calorimeter_of(events)
     track = None if impact is None else np.stack([events.scalar(name) for name in impact], axis=1)
-    _check_finite(events, *(impact or ()))
+    check_finite(events, *(impact or ()), whose=_WHOSE)
 
     # Numba is imported only by those who need it
     from showercal.features._track_kernel import find_tracks, profile_rows
@@ -115,13 +117,16 @@ def track_profiles(
         cell = ak.to_numpy(ak.flatten(some.field(CELL)))
         deposit = ak.to_numpy(ak.flatten(some.field(energy))).astype(np.float32)
         calorimeter.check_cells(cell, where="the events given")
-        _check_finite(some, energy, first_event=block.start)
+        check_finite(some, energy, whose=_WHOSE, first_event=block.start)
         cells = some.cell_offsets, cell, deposit, calorimeter.shape, x, y
         place = find_tracks(*cells, dim, bright) if track is None else track[block]
         made: NDArray[np.float32] = profile_rows(*cells, place, np.float32(_LEAST), squares, edges, UNIT)
         return made
 
-    return np.concatenate([rows(block) for block in blocks(events)])
+    profiles = np.empty((len(events), calorimeter.n_layers, len(profile_names(rings, thresholds))), np.float32)
+    for block in blocks(events):
+        profiles[block] = rows(block)
+    return profiles
 
 
 def track_profiles_of_fields(
@@ -179,20 +184,6 @@ def _single(*values: float) -> tuple[float, ...]:
     """The nearest numbers in single precision, as an exported graph compares with: else a deposit of exactly one of
     them, which rounding of what a digitiser gives makes often, would lie above it here and not there."""
     return tuple(float(np.float32(value)) for value in values)
-
-
-def _check_finite(events: Events, *names: str, first_event: int = 0) -> None:
-    for name in names:
-        values = events.field(name)
-        flat = ak.to_numpy(ak.flatten(values, axis=None))
-        is_finite = np.isfinite(flat)
-        if not is_finite.all():
-            first = int(np.argmin(is_finite))
-            event = first if values.ndim == 1 else int(np.searchsorted(events.cell_offsets, first, side="right")) - 1
-            raise DataError(
-                f"track profiles need finite {name}; got {flat[first]} in event {first_event + event} "
-                f"({int((~is_finite).sum())} of {len(flat)} values read at once); drop such events with Events[mask]"
-            )
 
 
 def _or_one(total: Tensor) -> Tensor:
