@@ -1,9 +1,9 @@
 """A toy calorimeter whose posterior is known in closed form: every method with a width must come within 2 % of it.
 
 Two layers measure the energy with normal errors, whose size changes from event to event and is known (the gain). For a
-normal spectrum the posterior is normal, for a flat one it is a normal cut at the ends, and in logarithms the same holds
-for a log-normal. With relative errors a flat spectrum makes it a log-normal cut at the ends. Methods that leave the
-spectrum out (boundary likelihood, Gaussian Ansatz) must find the likelihood.
+normal spectrum the posterior is normal, for a flat one it is a normal truncated at the ends, and in logarithms the same
+holds for a log-normal. With relative errors a flat spectrum makes it a log-normal truncated at the ends. Methods that
+leave the spectrum out (boundary likelihood, Gaussian Ansatz) must find the likelihood.
 """
 
 from dataclasses import dataclass

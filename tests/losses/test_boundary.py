@@ -51,7 +51,7 @@ def test_is_half_the_published_form(y: float, pull: float, dtype: torch.dtype, t
 
 @pytest.mark.parametrize("pull", [-1000.0, -50.0, 50.0, 1000.0])
 def test_gradients_are_finite_and_right_far_outside(pull: float) -> None:
-    """In float32; by calculus the slope is (mean of the cut normal - y) / sigma^2."""
+    """In float32; by calculus the slope is (mean of the truncated normal - y) / sigma^2."""
     y = torch.tensor([0.01, 0.5, 5.0, 9.99])
     sigma = 0.31 * y.sqrt()
     end = HIGH if pull > 0 else LOW
@@ -98,8 +98,8 @@ def test_mass_of_a_normal(low: float, high: float) -> None:
 def test_removes_the_shrinkage_of_mse() -> None:
     """Signals with a known error, energies up to 10: the best constant answer at the end is outside, not shrunk.
 
-    At signal s the truth is spread as a normal around s, cut at 10. Squared error is smallest at the mean of what is
-    left, below s; the likelihood is smallest at s itself.
+    At signal s the truth is spread as a normal around s, truncated at 10. Squared error is smallest at the mean of what
+    is left, below s; the likelihood is smallest at s itself.
     """
     rng = np.random.default_rng(1)
     for signal in (9.9, 10.5):

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 CENTRAL: Final = float(special.erf(np.sqrt(0.5)))
 _CORE: Final = 2.0  # half-width of the window of the Gaussian core, in sigma
 _CORE_CONTENT: Final = float(special.erf(_CORE / np.sqrt(2)))
-# Standard deviation of a unit normal cut at +-2: the truncated likelihood is largest where the data have this one.
+# Standard deviation of a unit normal truncated at +-2: its likelihood is largest where the data have this one.
 _CORE_STD: Final = float(np.sqrt(1 - 2 * _CORE * np.exp(-(_CORE**2) / 2) / np.sqrt(2 * np.pi) / _CORE_CONTENT))
 
 

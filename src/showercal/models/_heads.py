@@ -50,12 +50,12 @@ class _IntervalOptions(_Options):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if not self.low < self.high:
-            raise ValueError(f"a cut distribution needs low < high; got {self.low:g} and {self.high:g} GeV")
+            raise ValueError(f"a truncated distribution needs low < high; got {self.low:g} and {self.high:g} GeV")
         return self
 
 
 class TruncatedNormalHeadConfig(_IntervalOptions):
-    """A normal distribution cut to [low, high], [GeV]: nothing else is possible."""
+    """A normal distribution truncated to [low, high], [GeV]: nothing else is possible."""
 
     kind: Literal["truncated_normal"] = "truncated_normal"
 
@@ -67,7 +67,7 @@ class LogNormalHeadConfig(_Options):
 
 
 class TruncatedLogNormalHeadConfig(_IntervalOptions):
-    """A mixture of log-normal distributions, each cut to [low, high], [GeV]; with one component a cut log-normal."""
+    """A mixture of log-normal distributions, each truncated to [low, high], [GeV]; with one component just that."""
 
     kind: Literal["truncated_log_normal"] = "truncated_log_normal"
     low: float = Field(gt=0)

@@ -1,4 +1,4 @@
-"""Distributions made from one normal curve: normal, cut to an interval, and log-normal."""
+"""Distributions made from one normal curve: normal, truncated to an interval, and log-normal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Log-normal distributions cut to an interval, weighted."""
+"""Log-normal distributions truncated to an interval, weighted."""
 
 from __future__ import annotations
 
