@@ -16,6 +16,7 @@ from showercal.prediction._checks import check_events, check_fraction, contiguou
 from showercal.prediction._mapped import MappedPrediction
 from showercal.prediction._point import PointPrediction
 from showercal.prediction._search import highest_point, solve_cdf
+from showercal.prediction._weights import draw_components
 
 # where the mode is looked for: around every member, at its own mode and at quantiles half a width apart
 _MODE_LEVELS: Final[FloatArray] = special.ndtr(np.arange(-2, 2.5, 0.5))
@@ -123,9 +124,7 @@ class EnsemblePrediction(Prediction):
     def sample(self, n: int, seed: int) -> FloatArray:
         rng = np.random.default_rng(seed)
         weight = np.full((len(self), len(self.members)), 1 / len(self.members)) if self.weight is None else self.weight
-        # the number of edges at or below a uniform draw is the member drawn
-        edges = np.cumsum(weight, axis=1)[:, :-1]
-        chosen = (rng.random((n, len(self), 1)) >= edges).sum(axis=2)
+        chosen = draw_components(weight, n, rng)
         result = np.empty((n, len(self)))
         for index, member in enumerate(self.members):
             draws = member.sample(n, int(rng.integers(2**63)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,10 +15,14 @@ from showercal.prediction._checks import check_finite, check_fraction, check_sca
 from showercal.prediction._mapped import MappedPrediction
 from showercal.prediction._normal import NormalPrediction
 from showercal.prediction._search import highest_point, solve_cdf
-from showercal.prediction._weights import check_weights, draw_components, log_of_sum, shares_of
-
-# where the mode is looked for: around every component, in its scales
-_MODE_PULLS: Final = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
+from showercal.prediction._weights import (
+    around_components,
+    check_weights,
+    draw_components,
+    log_of_sum,
+    quantile_bracket,
+    shares_of,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +84,7 @@ class NormalMixturePrediction(Prediction):
 
     @property
     def mode(self) -> FloatArray:
-        around = self.location + np.multiply.outer(_MODE_PULLS, self.scale)
-        return highest_point(self.log_prob, np.concatenate(np.moveaxis(around, 2, 0)))
+        return highest_point(self.log_prob, around_components(self.location, self.scale))
 
     @property
     def std_stochastic(self) -> FloatArray:
@@ -96,17 +99,14 @@ class NormalMixturePrediction(Prediction):
     def quantile(self, q: ArrayLike) -> FloatArray:
         fraction = np.broadcast_to(check_fraction(q, len(self)), len(self))
         share = self._share
-        # where every component with a weight has at most, and where it has at least, a fraction q below
         ends = self.location + self.scale * special.ndtri(fraction)[:, None]
-        low = np.where(share > 0, ends, np.inf).min(axis=1)
-        high = np.where(share > 0, ends, -np.inf).max(axis=1)
 
         def cdf_and_density(energy: FloatArray, events: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
             pull = (energy[:, None] - self.location[events]) / self.scale[events]
             density = share[events] * np.exp(-0.5 * pull**2) / self.scale[events]
             return (share[events] * special.ndtr(pull)).sum(axis=1), density.sum(axis=1) / np.sqrt(2 * np.pi)
 
-        return solve_cdf(cdf_and_density, fraction, low, high)
+        return solve_cdf(cdf_and_density, fraction, *quantile_bracket(share, ends))
 
     def cdf(self, energy: FloatArray) -> FloatArray:
         pull = (np.asarray(energy)[:, None] - self.location) / self.scale

@@ -23,10 +23,15 @@ from showercal.prediction._mapped import MappedPrediction
 from showercal.prediction._quadrature import expectation_by_quantiles, nodes_every
 from showercal.prediction._search import highest_point, solve_cdf
 from showercal.prediction._truncated_normal import TruncatedNormalPrediction
-from showercal.prediction._weights import check_weights, draw_components, log_of_sum, shares_of
+from showercal.prediction._weights import (
+    around_components,
+    check_weights,
+    draw_components,
+    log_of_sum,
+    quantile_bracket,
+    shares_of,
+)
 
-# where the mode is looked for: around the top of every component, in its scales
-_MODE_PULLS: Final = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
 # the exponential of a curve that fills three decades needs closer nodes than the curve itself
 _NODES: Final = nodes_every(0.25)
 
@@ -132,9 +137,9 @@ class TruncatedLogNormalPrediction(Prediction):
     @property
     def mode(self) -> FloatArray:
         # 1/E moves the top of a log-normal down by the square of its scale
-        around = self.location - self.scale**2 + np.multiply.outer(_MODE_PULLS, self.scale)
-        inside = np.clip(around, np.log(self.low)[:, None], np.log(self.high)[:, None])
-        return self._to_energy(highest_point(self._log_prob_at, np.concatenate(np.moveaxis(inside, 2, 0))))
+        around = around_components(self.location - self.scale**2, self.scale)
+        inside = np.clip(around, np.log(self.low), np.log(self.high))
+        return self._to_energy(highest_point(self._log_prob_at, inside))
 
     @property
     def std_stochastic(self) -> FloatArray:
@@ -151,17 +156,14 @@ class TruncatedLogNormalPrediction(Prediction):
     def quantile(self, q: ArrayLike) -> FloatArray:
         fraction = np.broadcast_to(check_fraction(q, len(self)), len(self))
         share, K = self._share, self.weight.shape[1]
-        # where every component with a weight has at most, and where it has at least, a fraction q below
         ends = self._of_components(self._all_curves().quantile(np.repeat(fraction, K)))
-        low = np.where(share > 0, ends, np.inf).min(axis=1)
-        high = np.where(share > 0, ends, -np.inf).max(axis=1)
 
         def cdf_and_density(log_energy: FloatArray, events: NDArray[Any]) -> tuple[FloatArray, FloatArray]:
             curves, at = self._all_curves(events), np.repeat(log_energy, K)
             cdf, density = self._of_components(curves.cdf(at)), self._of_components(np.exp(curves.log_prob(at)))
             return (share[events] * cdf).sum(axis=1), (share[events] * density).sum(axis=1)
 
-        return self._to_energy(solve_cdf(cdf_and_density, fraction, low, high))
+        return self._to_energy(solve_cdf(cdf_and_density, fraction, *quantile_bracket(share, ends)))
 
     def cdf(self, energy: FloatArray) -> FloatArray:
         at = np.log(np.clip(energy, self.low, self.high))

@@ -12,6 +12,8 @@ from showercal.prediction._checks import check_events
 
 # the float32 softmax of a network adds up to 1 within this; the rest is divided out
 _ROUNDING: Final = 1e-5
+# where the mode is looked for: around the top of every component, in its scales
+_MODE_PULLS: Final = np.array([-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0])
 
 
 def check_weights(weight: FloatArray) -> None:
@@ -43,3 +45,20 @@ def draw_components(share: FloatArray, n: int, rng: np.random.Generator) -> NDAr
     for edge in np.cumsum(share, axis=1)[:, :-1].T:
         component += uniform >= edge
     return component
+
+
+def around_components(top: FloatArray, scale: FloatArray) -> FloatArray:
+    """Where the mode of the sum may be, from the tops and scales of the components, (B, K) and (B, K) -> (P, B)."""
+    around = top + np.multiply.outer(_MODE_PULLS, scale)
+    result: FloatArray = np.concatenate(np.moveaxis(around, 2, 0))
+    return result
+
+
+def quantile_bracket(share: FloatArray, of_components: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Between which a quantile of the sum lies, from those of the components, (B, K) and (B, K) -> (B,) and (B,).
+
+    At the first every component with a weight has at most, at the second it has at least the wanted fraction below.
+    """
+    low: FloatArray = np.where(share > 0, of_components, np.inf).min(axis=1)
+    high: FloatArray = np.where(share > 0, of_components, -np.inf).max(axis=1)
+    return low, high
