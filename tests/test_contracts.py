@@ -77,7 +77,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "muon_cnn": {
         "kind": "network",
-        "network": {"name": "muon_cnn", "n_blocks": 2},
+        "network": {"name": "muon_cnn", "n_blocks": 1},
         "features": {"grid": {"kind": "voxels", "values": TRACKS, "unit": 10}, **SUMS},
         "loss": {"kind": "fractional_huber", "low": 0, "high": 10},
         "weighting": {"centre": 8, "width": 1},
