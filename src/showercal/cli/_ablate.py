@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from showercal.cli._run import data_overrides
+from showercal.cli._data_options import EventsOption, LimitOption, MappingOption, SetOption, data_overrides
 
 
 def ablate(
@@ -20,14 +20,10 @@ def ablate(
     only: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Only this variant; may be given more than once.")
     ] = None,
-    events: Annotated[str | None, typer.Option(help="Events to use instead of the recipe's: a file or folder.")] = None,
-    mapping: Annotated[
-        str | None, typer.Option(help="How to read foreign files: a packaged mapping or a .yaml file.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Use only the first events.")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change any option of the recipe.")
-    ] = None,
+    events: EventsOption = None,
+    mapping: MappingOption = None,
+    limit: LimitOption = None,
+    set_: SetOption = None,
 ) -> None:
     """Train a method and its variants, and tell how much each change makes it better or worse.
 

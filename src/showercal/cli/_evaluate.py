@@ -9,15 +9,14 @@ from typing import Annotated
 
 import typer
 
+from showercal.cli._data_options import MappingOption
 from showercal.cli._run import first_table
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     events: Annotated[str, typer.Option(help="Events with truth: a file or folder.")],
-    mapping: Annotated[
-        str | None, typer.Option(help="How to read foreign files: a packaged mapping or a .yaml file.")
-    ] = None,
+    mapping: MappingOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the results. [default: RUN/evaluations/NAME-HASH]")
     ] = None,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from showercal.cli._data_options import EventsOption, LimitOption, MappingOption, SetOption, data_overrides
+
 if TYPE_CHECKING:
     from showercal.studies import Recipe
 
@@ -70,23 +72,14 @@ def short_recipe(recipe: Recipe, ensemble_of: list[str]) -> Recipe:
     return short
 
 
-def data_overrides(events: str | None, mapping: str | None, limit: int | None) -> list[str]:
-    """What ``--events``, ``--mapping`` and ``--limit`` change in the recipe."""
-    chosen = {"events": events, "mapping": mapping, "limit": limit}
-    # quoted: a path is no YAML
-    return [f"data.{key}={json.dumps(value)}" for key, value in chosen.items() if value is not None]
-
-
 def run(
     study: Annotated[str, typer.Argument(help="Name of a study (see: showercal studies), or a .yaml recipe.")],
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run; an interrupted one goes on. [default: runs/STUDY]")
     ] = None,
-    events: Annotated[str | None, typer.Option(help="Events to use instead of the recipe's: a file or folder.")] = None,
-    mapping: Annotated[
-        str | None, typer.Option(help="How to read foreign files: a packaged mapping or a .yaml file.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(help="Use only the first events.")] = None,
+    events: EventsOption = None,
+    mapping: MappingOption = None,
+    limit: LimitOption = None,
     pretrain: Annotated[
         str | None,
         typer.Option(
@@ -104,9 +97,7 @@ def run(
         list[str] | None, typer.Option(metavar="NAME", help="Of this method only; may be given more than once.")
     ] = None,
     full: Annotated[bool, typer.Option("--full", help="Fit the methods that take long, too.")] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change any option of the recipe.")
-    ] = None,
+    set_: SetOption = None,
 ) -> None:
     """Run a study: train its methods, calibrate, evaluate and write a report.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from showercal.errors import nearest
+from showercal.studies._options import reasons_of
 from showercal.studies._starts import with_starts
 from showercal.training import EnsembleConfig, EnsembleOptions, NetworkMethodConfig
 
@@ -77,6 +78,5 @@ def _ensemble(name: str, entry: MethodEntry, config: EnsemblesConfig) -> MethodE
     try:
         method = EnsembleConfig.model_validate({**config.model_dump(exclude={"methods"}), "of": of})
     except ValidationError as fault:
-        told = "; ".join(one["msg"].removeprefix("Value error, ") for one in fault.errors())
-        raise ValueError(f"ensemble of {name}: {told}; or leave it out of ensemble.methods") from fault
+        raise ValueError(f"ensemble of {name}: {reasons_of(fault)}; or leave it out of ensemble.methods") from fault
     return entry.model_copy(update={"label": label, "method": method, "published": None})

@@ -22,6 +22,7 @@ from showercal.events import Events
 from showercal.prediction import Prediction, from_arrays
 from showercal.studies._cache import digest, essence, forget, is_done, mark_done, read_done
 from showercal.studies._data import Parts, check_fields, learned
+from showercal.studies._options import reasons_of
 from showercal.studies._pretraining import SimulatedSource, StoredSource, split_for_stopping
 from showercal.studies._recipe import PretrainConfig, Recipe
 from showercal.studies._starts import start_of, with_starts
@@ -248,8 +249,7 @@ def options_of(recipe: Recipe, fit: Fit, n_events: int) -> MethodConfig:
             method.model_dump() | {"training": {**training.model_dump(), **changes}}
         )
     except ValidationError as fault:
-        told = "; ".join(one["msg"].removeprefix("Value error, ") for one in fault.errors())
-        raise RecipeError(f"{_changed_by(fit)} does not go with methods.{fit.method}: {told}") from fault
+        raise RecipeError(f"{_changed_by(fit)} does not go with methods.{fit.method}: {reasons_of(fault)}") from fault
 
 
 def _changed_by(fit: Fit) -> str:

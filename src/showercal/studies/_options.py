@@ -50,6 +50,16 @@ def faults_of(error: ValidationError, schema: Mapping[str, Any]) -> str:
     return "; ".join(_say(fault, schema) for fault in error.errors())
 
 
+def reasons_of(error: ValidationError) -> str:
+    """All faults of a validation without their places, for options that the user did not write there."""
+    return "; ".join(_reason(fault) for fault in error.errors())
+
+
+def _reason(error: Any) -> str:
+    reason: str = error["msg"].removeprefix("Value error, ")
+    return reason
+
+
 def _say(error: Any, schema: Mapping[str, Any]) -> str:
     *parents, last = error["loc"] or ("",)
     kind, context, got = error["type"], error.get("ctx", {}), error["input"]
@@ -63,7 +73,7 @@ def _say(error: Any, schema: Mapping[str, Any]) -> str:
         if kind == "union_tag_not_found":
             return f"{key} is missing"
         return f"unknown {key} {context['tag']!r}; {nearest(context['tag'], _place(error['loc'], schema).tags)}"
-    text = error["msg"].removeprefix("Value error, ")
+    text = _reason(error)
     text = f"{place}: {text}" if place else text
     return text if isinstance(got, dict) else f"{text}; got {got!r}"
 

@@ -128,4 +128,4 @@ def _place(data: DataConfig, run: Path) -> Path:
 
 
 def _stored(data: DataConfig, path: Path) -> DataConfig:
-    return data.model_copy(update={"events": str(path), "mapping": None})
+    return data.model_copy(update={"events": str(path)})
